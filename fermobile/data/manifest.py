@@ -1,0 +1,340 @@
+"""The dataset folder: the one form in which labelled faces are kept.
+
+::
+
+    dataset.json      name, emotions, action units, licence, source, crop geometry, counts, content sha256
+    samples.csv       path,split,subject,emotion[,votes_<emotion>…][,AU1…]
+    images/…          image files, or
+    shard-0000.npy    uint8 (N, H, W) or (N, H, W, 3) RGB: many small images of one size in one file
+
+``path`` is an image file relative to the folder, or ``shard-0000.npy:17`` for row 17 of a shard.  An empty
+``emotion`` or AU cell means *unlabelled* (masked in losses and metrics), never negative.  Votes are the
+annotators' counts per emotion; where present they give soft labels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..contract import CropSpec
+from ..errors import DatasetError
+from ..files import sha256, write_json, writing_folder
+from ..labels import ACTION_UNITS, EMOTIONS
+from .images import read_rgb
+
+FORMAT_VERSION = 1
+SPLITS = ("train", "val", "test")
+_SHARD_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled face.
+
+    Attributes:
+        path: image file relative to the dataset folder, or ``shard:row``.
+        split: "train", "val" or "test".
+        subject: who it is; "" when unknown.
+        emotion: canonical name; "" when unlabelled.
+        votes: annotators' counts per emotion, aligned with ``DatasetInfo.vote_emotions``; () when there are none.
+        aus: 0/1 per action unit that is labelled.
+    """
+
+    path: str
+    split: str
+    subject: str = ""
+    emotion: str = ""
+    votes: tuple[float, ...] = ()
+    aus: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What dataset.json says.
+
+    Attributes:
+        name: short name.
+        emotions: emotions that occur as labels, canonical order; () when the set has none.
+        action_units: AUs that have a column; () when the set has none.
+        vote_emotions: emotions of the vote columns; () when there are no votes.
+        licence, source: terms, and where it came from (a command or a citation).
+        crop: geometry of the images when they are already cropped faces and it is known.
+        extra: whatever the maker wants to record (seed, command, counts).
+    """
+
+    name: str
+    emotions: tuple[str, ...] = ()
+    action_units: tuple[str, ...] = ()
+    vote_emotions: tuple[str, ...] = ()
+    licence: str = "unknown"
+    source: str = ""
+    crop: CropSpec | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Dataset:
+    """A dataset folder, opened for reading.  Labels are columns in memory; images stay on disk.
+
+    Attributes:
+        folder: where it is.
+        info: dataset.json.
+        sha256: content hash over labels and images, as recorded when the set was written.
+        paths: list of str, length N.
+        split, subject, emotion: object arrays of str, (N,).
+        votes: float32 (N, len(info.vote_emotions)); NaN rows where a sample has none.
+        aus: float32 (N, len(info.action_units)); 1, 0, or NaN where unlabelled.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.info, self.sha256 = _read_info(self.folder)
+        self._read_samples()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def indices(self, *splits: str) -> np.ndarray:
+        """Row numbers of the given splits (all rows when none is named), int64.
+
+        Raises:
+            DatasetError: a split is unknown or empty.
+        """
+        chosen = np.arange(len(self))
+        if splits:
+            for split in splits:
+                if split not in SPLITS:
+                    raise DatasetError(f"unknown split {split!r}; choose from: {', '.join(SPLITS)}")
+            chosen = np.flatnonzero(np.isin(self.split.astype(str), splits))
+            if not len(chosen):
+                raise DatasetError(f"{self.folder}: the split {' + '.join(splits)} is empty")
+        return chosen
+
+    def image(self, index: int) -> np.ndarray:
+        """The image of one row, uint8 RGB (H, W, 3).
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        path = self.paths[index]
+        shard, colon, row = path.rpartition(":")
+        if not colon:
+            return read_rgb(self.folder / path)
+        array = self._shard(shard)
+        if not 0 <= int(row) < len(array):
+            raise DatasetError(f"{self.folder / shard} has {len(array)} images; samples.csv asks for row {row}")
+        image = np.asarray(array[int(row)])
+        return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+
+    @functools.lru_cache(maxsize=64)  # noqa: B019 - memory maps of this folder's own shards
+    def _shard(self, name: str) -> np.ndarray:
+        try:
+            array = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{self.folder / name} cannot be read: {error}") from None
+        if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] != 3):
+            raise DatasetError(f"{self.folder / name} is not uint8 (N, H, W) or (N, H, W, 3)")
+        return array
+
+    def soft_labels(self, emotions: Sequence[str]) -> np.ndarray:
+        """Vote distributions over ``emotions``, float32 (N, len(emotions)); NaN rows where there are no votes."""
+        columns = []
+        for name in emotions:
+            if name in self.info.vote_emotions:
+                columns.append(self.votes[:, self.info.vote_emotions.index(name)])
+            else:
+                columns.append(np.zeros(len(self), np.float32))
+        counts = np.stack(columns, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(counts / counts.sum(axis=1, keepdims=True), np.float32)
+
+    def hard_labels(self, emotions: Sequence[str]) -> np.ndarray:
+        """Index of each row's emotion in ``emotions``, int64 (N,); -1 where unlabelled or not among them."""
+        index = {name: i for i, name in enumerate(emotions)}
+        return np.array([index.get(name, -1) for name in self.emotion], np.int64)
+
+    def au_labels(self, action_units: Sequence[str]) -> np.ndarray:
+        """0/1 labels, float32 (N, len(action_units)); NaN where unlabelled or the set has no such AU."""
+        out = np.full((len(self), len(action_units)), np.nan, np.float32)
+        for j, name in enumerate(action_units):
+            if name in self.info.action_units:
+                out[:, j] = self.aus[:, self.info.action_units.index(name)]
+        return out
+
+    def _read_samples(self) -> None:
+        info, path = self.info, self.folder / "samples.csv"
+        vote_columns = [f"votes_{name}" for name in info.vote_emotions]
+        need = ["path", "split", "subject", "emotion", *vote_columns, *info.action_units]
+        self.paths: list[str] = []
+        split: list[str] = []
+        subject: list[str] = []
+        emotion: list[str] = []
+        votes: list[list[float]] = []
+        aus: list[list[float]] = []
+        try:
+            with path.open(newline="", encoding="utf-8") as stream:
+                rows = csv.reader(stream)
+                header = next(rows, [])
+                missing = [c for c in need if c not in header]
+                if missing:
+                    raise DatasetError(f"{path}: missing column(s) {', '.join(missing)}; found: {', '.join(header)}")
+                at = {name: header.index(name) for name in need}
+                for row in rows:
+                    where = f"{path}, line {rows.line_num}"
+                    if len(row) != len(header):
+                        raise DatasetError(f"{where}: {len(row)} fields, expected {len(header)}")
+                    if row[at["split"]] not in SPLITS:
+                        raise DatasetError(f"{where}: split {row[at['split']]!r} is not one of {', '.join(SPLITS)}")
+                    name = row[at["emotion"]]
+                    if name and name not in info.emotions:
+                        raise DatasetError(f"{where}: emotion {name!r} is not one of {', '.join(info.emotions)}")
+                    self.paths.append(row[at["path"]])
+                    split.append(row[at["split"]])
+                    subject.append(row[at["subject"]])
+                    emotion.append(name)
+                    votes.append([_cell(row[at[c]], where, c) for c in vote_columns])
+                    aus.append([_cell(row[at[c]], where, c) for c in info.action_units])
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise DatasetError(f"{path} is not UTF-8 text") from None
+        n = len(self.paths)
+        self.split, self.subject, self.emotion = (np.array(c, dtype=object) for c in (split, subject, emotion))
+        self.votes = np.array(votes, np.float32).reshape(n, len(vote_columns))
+        self.aus = np.array(aus, np.float32).reshape(n, len(info.action_units))
+        bad = np.isfinite(self.aus) & (self.aus != 0) & (self.aus != 1)
+        if bad.any():
+            raise DatasetError(f"{path}, line {int(np.argwhere(bad)[0][0]) + 2}: an action unit is neither 0 nor 1")
+
+
+def _cell(text: str, where: str, column: str) -> float:
+    if text == "":
+        return float("nan")
+    try:
+        return float(text)
+    except ValueError:
+        raise DatasetError(f"{where}, column {column}: {text!r} is not a number") from None
+
+
+def _read_info(folder: Path) -> tuple[DatasetInfo, str]:
+    path = folder / "dataset.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["format_version"] != FORMAT_VERSION:
+            raise DatasetError(f"{path}: format version {raw['format_version']}; this fermobile reads {FORMAT_VERSION}")
+        crop = raw.get("crop")
+        info = DatasetInfo(
+            name=raw["name"],
+            emotions=tuple(raw["emotions"]),
+            action_units=tuple(raw["action_units"]),
+            vote_emotions=tuple(raw["vote_emotions"]),
+            licence=raw["licence"],
+            source=raw["source"],
+            crop=None if crop is None else CropSpec(**crop),
+            extra=raw.get("extra", {}),
+        )
+        digest = str(raw["sha256"])
+    except OSError:
+        raise DatasetError(
+            f"{folder} is not a dataset folder (no readable dataset.json); make one with 'fermobile data import' "
+            "or 'fermobile data synth'"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path} is damaged: {error!r}") from None
+    for name in (*info.emotions, *info.vote_emotions):
+        if name not in EMOTIONS:
+            raise DatasetError(f"{path}: unknown emotion {name!r}; known: {', '.join(EMOTIONS)}")
+    for name in info.action_units:
+        if name not in ACTION_UNITS:
+            raise DatasetError(f"{path}: unknown action unit {name!r}; known: {', '.join(ACTION_UNITS)}")
+    return info, digest
+
+
+class DatasetWriter:
+    """Writes a dataset folder row by row, in bounded memory; use it as :func:`write_dataset` gives it."""
+
+    def __init__(self, folder: Path, info: DatasetInfo) -> None:
+        self._folder, self.info = folder, info
+        self._stream = (folder / "samples.csv").open("w", newline="", encoding="utf-8")
+        self._csv = csv.writer(self._stream, lineterminator="\n")
+        self._csv.writerow(
+            ["path", "split", "subject", "emotion", *(f"votes_{n}" for n in info.vote_emotions), *info.action_units]
+        )
+        self._shard: list[np.ndarray] = []
+        self._shards = 0
+        self._counts: dict[str, int] = {}
+        self._images = hashlib.sha256()
+
+    def add_array(self, image: np.ndarray, **labels: Any) -> None:
+        """Add a small uint8 image, (H, W) grey or (H, W, 3) RGB, packed into shards of images of one shape."""
+        if self._shard and self._shard[0].shape != image.shape:
+            self._flush()
+        path = f"shard-{self._shards:04d}.npy:{len(self._shard)}"
+        self._shard.append(np.ascontiguousarray(image, np.uint8))
+        self._images.update(self._shard[-1].tobytes())
+        if len(self._shard) == _SHARD_ROWS:
+            self._flush()
+        self._row(Sample(path=path, **labels))
+
+    def add_file(self, name: str, data: bytes, **labels: Any) -> None:
+        """Add an encoded image file under ``images/name``."""
+        path = self._folder / "images" / name
+        if not path.resolve().is_relative_to((self._folder / "images").resolve()):
+            raise DatasetError(f"image name {name!r} leaves the dataset folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        self._images.update(data)
+        self._row(Sample(path=f"images/{name}", **labels))
+
+    def _row(self, sample: Sample) -> None:
+        votes = [f"{v:g}" for v in sample.votes] or [""] * len(self.info.vote_emotions)
+        aus = [sample.aus.get(name, "") for name in self.info.action_units]
+        self._csv.writerow([sample.path, sample.split, sample.subject, sample.emotion, *votes, *aus])
+        self._counts[sample.split] = self._counts.get(sample.split, 0) + 1
+
+    def _flush(self) -> None:
+        if self._shard:
+            np.save(self._folder / f"shard-{self._shards:04d}.npy", np.stack(self._shard))
+            self._shard, self._shards = [], self._shards + 1
+
+    def close(self) -> None:
+        """Close the open file; harmless when done twice."""
+        self._stream.close()
+
+    def finish(self) -> None:
+        """Write what is pending and dataset.json."""
+        self.close()
+        self._flush()
+        digest = hashlib.sha256(sha256(self._folder / "samples.csv").encode() + self._images.digest()).hexdigest()
+        crop = None if self.info.crop is None else asdict(self.info.crop)
+        write_json(
+            self._folder / "dataset.json",
+            {
+                **asdict(self.info),
+                "crop": crop,
+                "format_version": FORMAT_VERSION,
+                "counts": self._counts,
+                "sha256": digest,
+            },
+        )
+
+
+@contextlib.contextmanager
+def write_dataset(folder: str | Path, info: DatasetInfo, force: bool = False) -> Iterator[DatasetWriter]:
+    """``with write_dataset(folder, info) as writer: writer.add_array(...)``: the folder appears whole or not at all."""
+    with writing_folder(Path(folder), force) as temporary:
+        writer = DatasetWriter(temporary, info)
+        try:
+            yield writer
+            writer.finish()
+        finally:
+            writer.close()
