@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -34,28 +38,52 @@ def cli(debug: bool) -> None:
     """
 
 
-def main() -> None:
-    """Entry point: run the command and turn deliberate errors into a message and an exit code."""
-    import sys
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Entry point: run the command and turn every error into one message and an exit code.
 
-    debug = "--debug" in sys.argv[1:]
+    0 done; 1 failed; 2 bad usage or bad input; 3 a gate was not met; 130 interrupted.
+    """
+    code = _run(sys.argv[1:] if args is None else list(args))
     try:
-        result: Any = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered can go nowhere, and the interpreter would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if code == 0 and error.errno != errno.EPIPE:
+            click.echo(f"error: standard output: {_os_error(error)}", err=True)
+        code = code or 1
+    sys.exit(code)
+
+
+def _run(args: list[str]) -> int:
+    debug = "--debug" in args
+    try:
+        result: Any = cli.main(args, prog_name="fermobile", standalone_mode=False)
+        return result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        sys.exit(130)
-    except FermobileError as error:
+        return 130
+    except Exception as error:
         if debug:
             raise
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if debug:
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}", err=True)
-        sys.exit(1)
-    sys.exit(result if isinstance(result, int) else 0)
+        click.echo(f"error: {_message(error)}", err=True)
+        return error.exit_code if isinstance(error, FermobileError) else 1
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, FermobileError):
+        return str(error)
+    if isinstance(error, OSError):
+        return _os_error(error)
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return f"unexpected {type(error).__name__}: {error}\nthis is a fault in fermobile; --debug shows where it happened"
+
+
+def _os_error(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    hint = "; free some space, nothing half-written was left behind" if error.errno == errno.ENOSPC else ""
+    return f"{where}{error.strerror or error}{hint}"
