@@ -263,7 +263,7 @@ class DatasetWriter:
     """Writes a dataset folder row by row, in bounded memory; use it as :func:`write_dataset` gives it."""
 
     def __init__(self, folder: Path, info: DatasetInfo) -> None:
-        self._folder, self.info = folder, info
+        self.folder, self.info = folder, info
         self._stream = (folder / "samples.csv").open("w", newline="", encoding="utf-8")
         self._csv = csv.writer(self._stream, lineterminator="\n")
         self._csv.writerow(
@@ -276,6 +276,14 @@ class DatasetWriter:
 
     def add_array(self, image: np.ndarray, **labels: Any) -> None:
         """Add a small uint8 image, (H, W) grey or (H, W, 3) RGB, packed into shards of images of one shape."""
+        self.add_row(Sample(path=self.store_array(image), **labels))
+
+    def add_file(self, name: str, data: bytes, **labels: Any) -> None:
+        """Add an encoded image file under ``images/name``."""
+        self.add_row(Sample(path=self.store_file(name, data), **labels))
+
+    def store_array(self, image: np.ndarray) -> str:
+        """Keep an image as :meth:`add_array` does, for a row that follows; returns its path."""
         if self._shard and self._shard[0].shape != image.shape:
             self._flush()
         path = f"shard-{self._shards:04d}.npy:{len(self._shard)}"
@@ -283,19 +291,20 @@ class DatasetWriter:
         self._images.update(self._shard[-1].tobytes())
         if len(self._shard) == _SHARD_ROWS:
             self._flush()
-        self._row(Sample(path=path, **labels))
+        return path
 
-    def add_file(self, name: str, data: bytes, **labels: Any) -> None:
-        """Add an encoded image file under ``images/name``."""
-        path = self._folder / "images" / name
-        if not path.resolve().is_relative_to((self._folder / "images").resolve()):
+    def store_file(self, name: str, data: bytes) -> str:
+        """Keep an image as :meth:`add_file` does, for a row that follows; returns its path."""
+        path = self.folder / "images" / name
+        if not path.resolve().is_relative_to((self.folder / "images").resolve()):
             raise DatasetError(f"image name {name!r} leaves the dataset folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         self._images.update(data)
-        self._row(Sample(path=f"images/{name}", **labels))
+        return f"images/{name}"
 
-    def _row(self, sample: Sample) -> None:
+    def add_row(self, sample: Sample) -> None:
+        """Write the labels of a stored image."""
         votes = [f"{v:g}" for v in sample.votes] or [""] * len(self.info.vote_emotions)
         aus = [sample.aus.get(name, "") for name in self.info.action_units]
         self._csv.writerow([sample.path, sample.split, sample.subject, sample.emotion, *votes, *aus])
@@ -303,7 +312,7 @@ class DatasetWriter:
 
     def _flush(self) -> None:
         if self._shard:
-            np.save(self._folder / f"shard-{self._shards:04d}.npy", np.stack(self._shard))
+            np.save(self.folder / f"shard-{self._shards:04d}.npy", np.stack(self._shard))
             self._shard, self._shards = [], self._shards + 1
 
     def close(self) -> None:
@@ -314,10 +323,10 @@ class DatasetWriter:
         """Write what is pending and dataset.json."""
         self.close()
         self._flush()
-        digest = hashlib.sha256(sha256(self._folder / "samples.csv").encode() + self._images.digest()).hexdigest()
+        digest = hashlib.sha256(sha256(self.folder / "samples.csv").encode() + self._images.digest()).hexdigest()
         crop = None if self.info.crop is None else asdict(self.info.crop)
         write_json(
-            self._folder / "dataset.json",
+            self.folder / "dataset.json",
             {
                 **asdict(self.info),
                 "crop": crop,

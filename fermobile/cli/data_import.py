@@ -1,0 +1,81 @@
+"""``fermobile data import``: read a public dataset as distributed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("import")
+@click.argument("name")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--out", "-o", type=click.Path(path_type=Path), required=True, help="Dataset folder to make.")
+@click.option(
+    "--val-fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of train held out as val (and test) where the source has no such split.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the hold-out.")
+@click.option(
+    "--max-rejects",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="Largest share of broken samples; they are skipped and listed in rejects.csv.",
+)
+@click.option("--force", is_flag=True, help="Replace the output folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def data_import(
+    name: str,
+    path: Path,
+    out: Path,
+    val_fraction: float,
+    seed: int,
+    max_rejects: float,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Read the public dataset NAME at PATH into a dataset folder.
+
+    NAME is fer2013 (fer2013.csv), ferplus (a folder with fer2013.csv and fer2013new.csv) or imagefolder
+    (<split>/<class>/ or <class>/ with images).
+
+    \b
+    Example:
+      fermobile data import ferplus ~/fer2013 --out data/ferplus
+    """
+    import dataclasses
+    import json
+
+    from ..data.importer import import_dataset
+    from ..data.readers import open_reader
+    from ..files import refuse_existing
+    from .progress import progress
+
+    refuse_existing(out, force)
+    reader = open_reader(name, path)
+    with progress(f"import {name}", reader.total, reader.unit) as advance:
+        summary = import_dataset(
+            reader,
+            out,
+            val_fraction=val_fraction,
+            seed=seed,
+            max_rejects=max_rejects,
+            force=force,
+            advance=advance,
+        )
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(summary), indent=2))
+        return
+    for split, counts in summary.counts.items():
+        parts = ", ".join(f"{emotion or 'no single emotion'} {count}" for emotion, count in counts.items())
+        click.echo(f"{split}: {sum(counts.values())} ({parts})")
+    click.echo(f"splits: {summary.split_rule}")
+    for reason, count in summary.dropped.items():
+        click.echo(f"dropped: {count} {reason}")
+    if summary.rejected:
+        click.echo(f"rejected: {summary.rejected} broken samples, listed in {out / 'rejects.csv'}")
+    click.echo(f"wrote {summary.samples} samples to {out}")

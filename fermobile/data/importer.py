@@ -1,0 +1,175 @@
+"""From a reader of a public dataset to a dataset folder, in one pass over the images."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DatasetError, ImageError
+from ..files import sha256
+from ..labels import EMOTIONS
+from . import duplicates
+from .images import read_rgb
+from .manifest import SPLITS, DatasetInfo, DatasetWriter, Sample, write_dataset
+from .readers.base import Drop, Face, Reader, Reject
+from .splits import complete_splits, subject_groups
+
+#: The file beside samples.csv that lists what was skipped and why.
+REJECTS_FILE = "rejects.csv"
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What an import did.
+
+    Attributes:
+        samples: number written.
+        counts: split -> emotion -> number; "" counts the samples without an emotion.
+        dropped: reason -> number of samples that the dataset's protocol leaves out.
+        rejected: number of broken samples, listed in rejects.csv.
+        split_rule: which rule gave the splits.
+    """
+
+    samples: int
+    counts: dict[str, dict[str, int]]
+    dropped: dict[str, int]
+    rejected: int
+    split_rule: str
+
+
+@dataclass
+class _Kept:
+    """Labels and fingerprints of the stored images; the images themselves are on disk."""
+
+    samples: list[Sample] = field(default_factory=list)
+    strata: list[str] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    thumbnails: list[np.ndarray] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+def import_dataset(
+    reader: Reader,
+    out: Path,
+    *,
+    val_fraction: float = 0.1,
+    seed: int = 0,
+    max_rejects: float = 0.05,
+    force: bool = False,
+    advance: Callable[[int], None] = lambda n: None,
+) -> ImportSummary:
+    """Write the reader's faces as a dataset folder.
+
+    Args:
+        reader: an opened dataset.
+        out: the folder to make; it appears whole or not at all.
+        val_fraction, seed: the hold-out for splits that the source lacks, see :func:`.splits.complete_splits`.
+        max_rejects: largest fraction of broken samples.
+        force: replace ``out``.
+        advance: told the units of ``reader.total`` as they are done.
+    Raises:
+        DatasetError: the source's structure is broken, too many samples are, or none is left.
+        OutputExistsError: ``out`` exists.
+    """
+    info = DatasetInfo(
+        name=reader.name,
+        action_units=reader.action_units,
+        vote_emotions=reader.vote_emotions,
+        licence=reader.licence,
+        source=reader.citation,
+    )
+    with write_dataset(out, info, force) as writer:
+        kept = _store(reader, writer, advance)
+        _check_rejects(kept, max_rejects)
+        groups = subject_groups(
+            [s.subject for s in kept.samples], duplicates.groups(kept.digests, np.stack(kept.thumbnails))
+        )
+        splits, rule = complete_splits([s.split for s in kept.samples], kept.strata, groups, val_fraction, seed)
+        for sample, split in zip(kept.samples, splits, strict=True):
+            writer.add_row(dataclasses.replace(sample, split=split))
+        present = {sample.emotion for sample in kept.samples}
+        summary = ImportSummary(
+            samples=len(kept.samples),
+            counts=_counts(kept.samples, splits),
+            dropped=dict(sorted(kept.dropped.items())),
+            rejected=len(kept.rejects),
+            split_rule=rule,
+        )
+        extra: dict[str, Any] = {
+            "import": {
+                **dataclasses.asdict(summary),
+                "sources": {path.name: sha256(path) for path in reader.sources},
+                "val_fraction": val_fraction,
+                "seed": seed,
+            }
+        }
+        writer.info = dataclasses.replace(info, emotions=tuple(e for e in EMOTIONS if e in present), extra=extra)
+        _write_rejects(writer.folder, kept.rejects)
+    return summary
+
+
+def _store(reader: Reader, writer: DatasetWriter, advance: Callable[[int], None]) -> _Kept:
+    kept = _Kept()
+    for item in reader.read(advance):
+        if isinstance(item, Drop):
+            kept.dropped[item.reason] += 1
+        elif isinstance(item, Reject):
+            kept.rejects.append(item)
+        else:
+            try:
+                _keep(item, writer, kept)
+            except ImageError as error:
+                kept.rejects.append(Reject(item.where, str(error)))
+    return kept
+
+
+def _keep(face: Face, writer: DatasetWriter, kept: _Kept) -> None:
+    if isinstance(face.image, Path):
+        image = read_rgb(face.image)
+        path = writer.store_file(face.where, face.image.read_bytes())
+    else:
+        image = face.image
+        path = writer.store_array(image)
+    kept.digests.append(duplicates.digest(image))
+    kept.thumbnails.append(duplicates.thumbnail(image))
+    kept.strata.append(face.stratum)
+    kept.samples.append(Sample(path, face.split, face.subject, face.emotion, face.votes, face.aus))
+
+
+def _check_rejects(kept: _Kept, max_rejects: float) -> None:
+    """Stop when too many samples are broken or none is left; the message shows the first ones."""
+    broken, total = len(kept.rejects), len(kept.rejects) + len(kept.samples)
+    first = "".join(f"\n  {r.where}: {r.reason}" for r in kept.rejects[:3])
+    if not kept.samples:
+        raise DatasetError(f"no usable sample: {broken} broken, {sum(kept.dropped.values())} dropped{first}")
+    if broken > max_rejects * total:
+        raise DatasetError(
+            f"{broken} of {total} samples are broken, more than {max_rejects:.0%}; mend the source, "
+            f"or skip them with --max-rejects {min(1.0, broken / total + 0.005):.2f}{first}"
+        )
+
+
+def _counts(samples: list[Sample], splits: np.ndarray) -> dict[str, dict[str, int]]:
+    table = Counter((split, sample.emotion) for sample, split in zip(samples, splits, strict=True))
+    return {
+        split: {emotion: table[split, emotion] for emotion in (*EMOTIONS, "") if table[split, emotion]}
+        for split in SPLITS
+        if any(key[0] == split for key in table)
+    }
+
+
+def _write_rejects(folder: Path, rejects: list[Reject]) -> None:
+    if not rejects:
+        return
+    with (folder / REJECTS_FILE).open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(["where", "reason"])
+        rows.writerows((reject.where, reject.reason) for reject in rejects)

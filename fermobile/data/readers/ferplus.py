@@ -1,0 +1,112 @@
+"""FER+ (Barsoum et al. 2016): ten annotators' votes on the FER2013 faces.
+
+Protocol, as in the authors' code: a single vote counts as an outlier and becomes 0; a face whose likeliest
+column is "unknown" or "NF" (no face) is left out.  A face has a *majority* emotion when its likeliest column
+holds more than half of the remaining votes; the others keep an empty emotion, and their votes as a soft label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ...errors import DatasetError
+from ...labels import EMOTIONS
+from . import fer2013
+from .base import Drop, Face, Reject
+from .table import Table
+
+#: The format's vote columns that are emotions; two more follow.
+VOTE_COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+COLUMNS = ("Usage", "Image name", *VOTE_COLUMNS, "unknown", "NF")
+
+
+class FerPlus:
+    """Reader of ``fer2013.csv`` (pixels) with ``fer2013new.csv`` (votes), row by row."""
+
+    name = "ferplus"
+    licence = f"{fer2013.LICENCE}; FER+ labels: MIT (Microsoft)"
+    citation = f"Barsoum et al. 2016, arXiv:1608.01041, on {fer2013.CITATION}"
+    vote_emotions = EMOTIONS
+    action_units: tuple[str, ...] = ()
+    unit = "bytes"
+
+    def __init__(self, path: Path) -> None:
+        """Open the folder ``path`` that holds both files.
+
+        Raises:
+            DatasetError: a file is missing or lacks a column.
+        """
+        if path.is_file():
+            raise DatasetError(f"{path} is a file; give the folder that holds fer2013.csv and fer2013new.csv")
+        self._faces = Table(fer2013.find_file(path, "fer2013.csv"), fer2013.COLUMNS)
+        self._votes = Table(fer2013.find_file(path, "fer2013new.csv"), COLUMNS)
+        self.sources = (self._faces.path, self._votes.path)
+        self.total = self._faces.path.stat().st_size
+
+    def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop]:
+        """Yield the faces in file order; see :class:`fermobile.data.readers.base.Reader`."""
+        faces, votes = self._faces.rows(advance), self._votes.rows()
+        count = 0
+        for _, pixels, usage in faces:
+            row = next(votes, None)
+            if row is None:
+                raise self._unequal(count + 1 + sum(1 for _ in faces), count)
+            count += 1
+            split = fer2013.split_of(usage, self._faces.where)
+            if row[0] != usage:
+                raise DatasetError(
+                    f"{self._faces.where} says Usage {usage} but {self._votes.where} says {row[0][:40]!r}: "
+                    "the two files are not row by row the same faces; get both as distributed"
+                )
+            yield self._face(pixels, split, row)
+        left = sum(1 for _ in votes)
+        if left:
+            raise self._unequal(count, count + left)
+
+    def _face(self, pixels: str, split: str, row: list[str]) -> Face | Reject | Drop:
+        if not row[1]:
+            return Drop("no face (empty image name)")
+        try:
+            votes = _parse_votes(row[2:])
+        except ValueError as error:
+            return Reject(self._votes.where, str(error))
+        best = max(range(len(votes)), key=votes.__getitem__)
+        if votes[best] == 0:
+            return Drop("no two annotators agree")
+        if best >= len(VOTE_COLUMNS):
+            return Drop(f"annotated as {COLUMNS[2 + best]}")
+        try:
+            image = fer2013.parse_pixels(pixels)
+        except ValueError as error:
+            return Reject(self._faces.where, str(error))
+        likeliest = VOTE_COLUMNS[best]
+        by_name = dict(zip(VOTE_COLUMNS, votes, strict=False))
+        return Face(
+            where=self._faces.where,
+            image=image,
+            split=split,
+            stratum=likeliest,
+            emotion=likeliest if 2 * votes[best] > sum(votes) else "",
+            votes=tuple(float(by_name[name]) for name in EMOTIONS),
+        )
+
+    def _unequal(self, faces: int, votes: int) -> DatasetError:
+        return DatasetError(
+            f"{self._faces.path} has {faces} rows and {self._votes.path} has {votes}: they must be row by row "
+            "the same faces; get both as distributed"
+        )
+
+
+def _parse_votes(cells: list[str]) -> list[int]:
+    """The ten vote counts, single votes zeroed.
+
+    Raises:
+        ValueError: a cell is no whole number; names the column.
+    """
+    votes = []
+    for name, cell in zip(COLUMNS[2:], cells, strict=True):
+        if not (cell.isascii() and cell.isdigit() and len(cell) < 4):
+            raise ValueError(f"column {name}: {cell[:20]!r} is not a number of votes")
+        votes.append(int(cell))
+    return [0 if count == 1 else count for count in votes]
