@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,12 +111,12 @@ class ModelContract:
         """
         try:
             raw = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ContractError(f"the contract is not valid JSON: {error}") from None
         if not isinstance(raw, dict):
             raise ContractError("the contract is not a JSON object")
         version = raw.get("schema_version")
-        if version != SCHEMA_VERSION:
+        if type(version) is not int or version != SCHEMA_VERSION:
             raise ContractError(
                 f"the contract has schema version {version!r}; this fermobile reads {SCHEMA_VERSION}: "
                 "export the model again, or install the fermobile that wrote it"
@@ -142,6 +142,9 @@ def _check(c: ModelContract) -> None:
         if not ok:
             raise ContractError(f"contract {c.name!r}: {why}")
 
+    need(isinstance(c.name, str), "its name is not text")
+    need(isinstance(c.thresholds, Mapping), "its thresholds are not a table of action units")
+    need(isinstance(c.provenance, Mapping), "its provenance is not a table")
     need(bool(c.emotions or c.action_units), "it has neither emotions nor action units")
     for kind, labels, known in (("emotion", c.emotions, EMOTIONS), ("action unit", c.action_units, ACTION_UNITS)):
         need(len(set(labels)) == len(labels), f"an {kind} is listed twice: {', '.join(labels)}")
@@ -161,7 +164,9 @@ def _check(c: ModelContract) -> None:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max  # false for NaN, for infinities and for an int that no float can hold
 
 
 __all__ = ["CONTRACT_FILE", "SCHEMA_VERSION", "CropSpec", "InputSpec", "ModelContract"]

@@ -50,8 +50,10 @@ def writing_folder(path: Path, force: bool = False) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)
-        if path.exists():
+        if path.is_dir():
             shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

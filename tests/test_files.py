@@ -1,0 +1,97 @@
+"""Files and folders appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from fermobile import files
+from fermobile.errors import OutputExistsError
+
+
+def _contents(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_file_takes_its_name_only_when_the_block_ends_well(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "a.txt"
+    with files.writing(target) as temporary:
+        temporary.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert _contents(target.parent) == ["a.txt"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_leavings(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(OSError, match="No space"), files.writing(target) as temporary:
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert target.read_text() == "old"
+    assert _contents(tmp_path) == ["a.txt"]
+
+
+def test_written_files_have_the_permissions_of_any_other_file(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    files.write_text(tmp_path / "ours", "x")
+    assert (tmp_path / "ours").stat().st_mode == plain.stat().st_mode
+
+
+def test_a_folder_takes_its_name_only_when_the_block_ends_well(tmp_path: Path) -> None:
+    target = tmp_path / "set"
+    with pytest.raises(KeyboardInterrupt), files.writing_folder(target) as temporary:
+        (temporary / "half").touch()
+        raise KeyboardInterrupt
+    assert _contents(tmp_path) == []
+    with files.writing_folder(target) as temporary:
+        (temporary / "whole").touch()
+    assert _contents(target) == ["whole"]
+
+
+def test_a_taken_folder_is_refused_and_replaced_whole_by_force(tmp_path: Path) -> None:
+    target = tmp_path / "set"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(OutputExistsError), files.writing_folder(target):
+        pytest.fail("the work must not begin")
+    with files.writing_folder(target, force=True) as temporary:
+        (temporary / "new").touch()
+    assert _contents(target) == ["new"]
+
+
+def test_force_replaces_a_file_by_a_folder(tmp_path: Path) -> None:
+    target = tmp_path / "set"
+    target.touch()
+    with files.writing_folder(target, force=True) as temporary:
+        (temporary / "new").touch()
+    assert _contents(target) == ["new"]
+
+
+def test_refuse_existing(tmp_path: Path) -> None:
+    taken = tmp_path / "a"
+    files.refuse_existing(taken, force=False)
+    taken.touch()
+    files.refuse_existing(taken, force=True)
+    with pytest.raises(OutputExistsError):
+        files.refuse_existing(taken, force=False)
+    (tmp_path / "empty").mkdir()
+    files.refuse_existing(tmp_path / "empty", force=False)
+
+
+def test_json_is_stable_and_readable(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"b": 1, "a": "é"})
+    text = (tmp_path / "a.json").read_text("utf-8")
+    assert text == '{\n  "a": "é",\n  "b": 1\n}\n'
+    assert json.loads(text) == {"a": "é", "b": 1}
+
+
+def test_sha256(tmp_path: Path) -> None:
+    files.write_bytes(tmp_path / "a", b"x" * 100_000)
+    assert files.sha256(tmp_path / "a") == hashlib.sha256(b"x" * 100_000).hexdigest()
