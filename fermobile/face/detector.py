@@ -1,0 +1,266 @@
+"""Faces in a photo: boxes and six keypoints, by the MediaPipe models that come in its wheel (no network).
+
+A photo is looked at up to three times:
+
+1. whole, with the short-range model (2 ms): faces from about a sixth of the photo's side;
+2. where that finds nothing, or in a large photo: whole and in overlapping square tiles, with the full-range
+   model (5 ms each), for small faces;
+3. each face close up, upright and at one scale, with the short-range model again.  Far away, the model's eye
+   distance is off by up to a quarter; close up it is not, and a model's crop geometry is measured at this very
+   scale.  A small face that is not seen again close up is dropped.
+
+Bazarevsky et al. 2019, "BlazeFace: sub-millisecond neural face detection on mobile GPUs", is the model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..contract import CropSpec
+from ..errors import FaceGeometryError, ImageError, InputError
+from .alignment import DEFAULT_CROP, align_face, eye_transform, map_points
+from .mediapipe_import import import_mediapipe, silenced_stderr
+
+MODELS = ("short", "full")
+
+#: A photo with a longer side than this many pixels is searched for small faces even when a large one was found.
+LARGE = 1280
+
+#: The models see 128 and 192 pixels; more than this only costs time and makes aliasing.
+_VIEW = 512
+_SMALLEST_TILE = 192
+_MOST_TILES = 256
+
+#: Close-up: the default crop with a quarter of its side added all around.
+_MARGIN = 0.25
+CLOSE_UP = CropSpec(
+    eye_distance=DEFAULT_CROP.eye_distance / (1 + 2 * _MARGIN),
+    eye_y=(DEFAULT_CROP.eye_y + _MARGIN) / (1 + 2 * _MARGIN),
+)
+_CLOSE_UP_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face found.
+
+    Attributes:
+        box: x, y, width, height in pixels of the photo; may reach beyond its edge.
+        score: the detector's confidence, 0 to 1.
+        keypoints: float32 (6, 2), pixels, x then y: right eye, left eye, nose, mouth, right ear, left ear
+            (the subject's; right is the viewer's left).
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    keypoints: np.ndarray
+
+    @property
+    def area(self) -> float:
+        """Area of the box in pixels."""
+        return self.box[2] * self.box[3]
+
+
+class Detector:
+    """Finds faces; holds native models, so close it or use it in a ``with`` block.  Not for several threads at once.
+
+    Args:
+        model: first look: "short" (faces near the camera) or "full" (also faces some metres away).
+        min_score: lowest confidence of a face, 0 to 1.
+        tile: look again for small faces, as the module says; without it a photo takes a constant, short time.
+    Raises:
+        InputError: the model is unknown.
+        MissingExtraError: mediapipe is not installed.
+    """
+
+    def __init__(self, model: str = "short", min_score: float = 0.5, tile: bool = True) -> None:
+        if model not in MODELS:
+            raise InputError(f"unknown face detector {model!r}; choose from: {', '.join(MODELS)}")
+        self._model, self._min_score, self._tile = model, min_score, tile
+        self._short = _ShortRange(min_score)
+        self._full = _FullRange(min_score) if model == "full" else None  # otherwise made when first needed
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """Find the faces of a uint8 RGB (H, W, 3) image; largest first, [] when there are none.
+
+        Raises:
+            ImageError: the array is not such an image.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ImageError(f"the face detector needs uint8 (H, W, 3) RGB, not {image.dtype} {image.shape}")
+        first = self._short if self._model == "short" else self._full_range()
+        faces = [self._close_up(image, face) or face for face in first.find(image)]
+        if self._tile and (not faces or max(image.shape[:2]) > LARGE):
+            small = (self._close_up(image, face) for face in _merge(list(self._find_small(image))))
+            faces += [face for face in small if face is not None]
+        return sorted(_merge(faces), key=lambda face: -face.area)
+
+    def _find_small(self, image: np.ndarray) -> Iterator[Face]:
+        """Candidates of the full-range model in the whole photo and in its tiles, many of them twice."""
+        full = self._full_range()
+        yield from full.find(image)
+        for x, y, side in _tiles(image.shape[1], image.shape[0]):
+            for face in full.find(image[y : y + side, x : x + side]):
+                left, top, width, height = face.box
+                yield Face((left + x, top + y, width, height), face.score, face.keypoints + np.array([x, y], np.float32))
+
+    def _close_up(self, image: np.ndarray, face: Face) -> Face | None:
+        """The face as seen close up and upright, in the photo's coordinates; None when it is not seen there."""
+        try:
+            view = align_face(image, face.keypoints, CLOSE_UP, _CLOSE_UP_SIZE)
+        except FaceGeometryError:
+            return None
+        expected = np.array([0.5, CLOSE_UP.eye_y]) * _CLOSE_UP_SIZE
+        near = [(_distance(f.keypoints[:2].mean(axis=0), expected), f) for f in self._short.find(view)]
+        offset, found = min(near, key=lambda pair: pair[0], default=(np.inf, face))
+        if offset > CLOSE_UP.eye_distance * _CLOSE_UP_SIZE:
+            return None  # a neighbour
+        back = cv2.invertAffineTransform(eye_transform(face.keypoints, CLOSE_UP, _CLOSE_UP_SIZE))
+        scale = float(np.hypot(back[0, 0], back[1, 0]))
+        x, y, width, height = found.box
+        centre = map_points(back, np.array([[x + width / 2, y + height / 2]]))[0]
+        width, height = width * scale, height * scale
+        return replace(
+            found,
+            box=(float(centre[0] - width / 2), float(centre[1] - height / 2), width, height),
+            keypoints=map_points(back, found.keypoints).astype(np.float32),
+        )
+
+    def _full_range(self) -> _FullRange:
+        if self._full is None:
+            self._full = _FullRange(self._min_score)
+        return self._full
+
+    def close(self) -> None:
+        """Free the native models; harmless when done twice."""
+        self._short.close()
+        if self._full is not None:
+            self._full.close()
+
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _ShortRange:
+    """The model and API that MediaPipe Tasks has on Android too."""
+
+    def __init__(self, min_score: float) -> None:
+        self._mp = mp = import_mediapipe()
+        vision = mp.tasks.vision
+        path = Path(str(mp.__file__)).parent / "modules/face_detection/face_detection_short_range.tflite"
+        options = vision.FaceDetectorOptions(
+            base_options=mp.tasks.BaseOptions(model_asset_path=str(path)), min_detection_confidence=min_score
+        )
+        with silenced_stderr():
+            self._model: Any = vision.FaceDetector.create_from_options(options)
+            self.find(np.zeros((8, 8, 3), np.uint8))  # the first call logs too
+
+    def find(self, image: np.ndarray) -> list[Face]:
+        view = _view(image)
+        result = self._model.detect(self._mp.Image(image_format=self._mp.ImageFormat.SRGB, data=view))
+        size = np.array([image.shape[1], image.shape[0]], np.float64)
+        shrink = size / [view.shape[1], view.shape[0]]
+        faces = []
+        for d in result.detections:
+            b = d.bounding_box
+            box = np.array([b.origin_x, b.origin_y, b.width, b.height]) * np.tile(shrink, 2)
+            points = np.array([(k.x, k.y) for k in d.keypoints]) * size
+            faces.append(_face(box, d.categories[0].score, points))
+        return faces
+
+    def close(self) -> None:
+        with contextlib.suppress(ValueError):  # closed before
+            self._model.close()
+
+
+class _FullRange:
+    """Only mediapipe's older ``solutions`` run this model; Tasks accepts the file and then fails on every image."""
+
+    def __init__(self, min_score: float) -> None:
+        mp = import_mediapipe()
+        with silenced_stderr():
+            self._model: Any = mp.solutions.face_detection.FaceDetection(
+                model_selection=1, min_detection_confidence=min_score
+            )
+            self.find(np.zeros((8, 8, 3), np.uint8))
+
+    def find(self, image: np.ndarray) -> list[Face]:
+        size = np.array([image.shape[1], image.shape[0]], np.float64)
+        faces = []
+        for d in self._model.process(_view(image)).detections or []:
+            b = d.location_data.relative_bounding_box
+            box = np.array([b.xmin, b.ymin, b.width, b.height]) * np.tile(size, 2)
+            points = np.array([(k.x, k.y) for k in d.location_data.relative_keypoints]) * size
+            faces.append(_face(box, d.score[0], points))
+        return faces
+
+    def close(self) -> None:
+        with contextlib.suppress(ValueError):
+            self._model.close()
+
+
+def _face(box: np.ndarray, score: float, points: np.ndarray) -> Face:
+    x, y, width, height = (float(v) for v in box)
+    return Face((x, y, width, height), float(score), points.astype(np.float32))
+
+
+def _view(image: np.ndarray) -> np.ndarray:
+    """The image for a model: contiguous, averaged down when it is large."""
+    height, width = image.shape[:2]
+    if max(height, width) > _VIEW:
+        scale = _VIEW / max(height, width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    return np.ascontiguousarray(image)
+
+
+def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int]]:
+    """x, y, side of squares of half the shorter side that overlap by half, so that each small face is whole in one."""
+    side = max(min(width, height) // 2, _SMALLEST_TILE)
+    while _count(width, side) * _count(height, side) > _MOST_TILES:
+        side *= 2
+    if side >= max(width, height):
+        return
+    for y in np.linspace(0, max(0, height - side), _count(height, side)).astype(int):
+        for x in np.linspace(0, max(0, width - side), _count(width, side)).astype(int):
+            yield int(x), int(y), side
+
+
+def _count(length: int, side: int) -> int:
+    """Tiles along one side of the photo."""
+    return 1 + max(0, -(-2 * (length - side) // side))
+
+
+def _merge(faces: list[Face]) -> list[Face]:
+    """The best-scored face of every group whose boxes overlap by 0.3 (intersection over union) or more."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda f: -f.score):
+        if all(_overlap(face.box, other.box) < 0.3 for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    """Intersection over union of two boxes."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.hypot(*(a - b)))
