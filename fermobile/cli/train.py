@@ -1,0 +1,62 @@
+"""``fermobile train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("recipe")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, help="Dataset folder, with train and val."
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
+@click.option("--weights", help="Start from 'imagenet', 'none', a Keras weights file, or a run folder.")
+@click.option("--backbone", help="Backbone: mobilenet_v1 or mobilenet_v2.")
+@click.option("--alpha", type=float, help="Width multiplier.")
+@click.option("--size", type=int, help="Input side in pixels.")
+@click.option("--head-epochs", type=int, help="Epochs of stage 1, the frozen backbone.")
+@click.option("--epochs", type=int, help="Epochs of stage 2, fine-tuning.")
+@click.option("--batch", type=int, help="Images per batch of stage 2.")
+@click.option("--learning-rate", type=float, help="Peak learning rate of stage 2.")
+@click.option("--unfreeze", help="First layer that stage 2 trains, or 'all'.")
+@click.option("--seed", type=int, help="Seed of everything random.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed.")
+@click.option("--force", is_flag=True, help="Replace an existing run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the epochs as JSON lines.")
+def train(recipe: str, data: Path, out: Path, resume: bool, force: bool, as_json: bool, **options: Any) -> None:
+    """Train RECIPE, the name of a shipped recipe or a TOML file, on the train split of a dataset.
+
+    Options override the recipe; the resolved recipe is saved with the run.  The val split stops and selects.
+
+    \b
+    Example:
+      fermobile train mobilenet_v1_emotions --data data/ferplus --out runs/fer
+    """
+    from ..data.manifest import Dataset
+    from ..training.recipe import load_recipe
+    from .training_report import TrainingReport
+
+    resolved = load_recipe(recipe).override(
+        **{
+            "network.weights": options["weights"],
+            "network.backbone": options["backbone"],
+            "network.alpha": options["alpha"],
+            "network.size": options["size"],
+            "head.epochs": options["head_epochs"],
+            "tune.epochs": options["epochs"],
+            "tune.batch": options["batch"],
+            "tune.learning_rate": options["learning_rate"],
+            "tune.unfreeze": options["unfreeze"],
+            "seed": options["seed"],
+        }
+    )
+    dataset = Dataset(data)
+    from ..training import transfer
+
+    run = transfer.train(resolved, dataset, out, resume, force, TrainingReport(as_json))
+    if not as_json:
+        click.echo(f"{run.folder}: trained; next: fermobile quantize {run.folder} --data {data} --out {run.folder}-qat")

@@ -1,0 +1,123 @@
+"""The network: a backbone, the papers' head, and one output per task.
+
+Head of Arsirii & Petrosiuk 2021/2023 (prediction block after Global Average Pooling): BatchNormalization ->
+ReLU -> Dropout -> Dense; a softmax over emotions, a sigmoid per action unit, or both side by side.  The
+model is flat and functional, as quantization-aware training requires.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .backbones import build_backbone
+from .keras import keras
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What :func:`build_network` builds.
+
+    Attributes:
+        backbone: a name of :data:`fermobile.models.backbones.BACKBONES`.
+        alpha: width multiplier.
+        size: input side in pixels.
+        emotions, action_units: labels of the two heads; an empty one leaves that head out.
+        dropout: rate before the dense layers.
+        seed: of the dropout masks.
+    """
+
+    backbone: str
+    alpha: float
+    size: int
+    emotions: tuple[str, ...]
+    action_units: tuple[str, ...]
+    dropout: float = 0.2
+    seed: int = 0
+
+
+#: head -> (its dense layer, its activation)
+_HEADS = {"emotion": "softmax", "au": "sigmoid"}
+
+
+def build_network(spec: NetworkSpec, weights: str | None = None) -> keras.Model:
+    """Input float32 (N, size, size, 3); outputs a list of probabilities (N, labels), "emotion" before "au"."""
+    backbone = build_backbone(spec.backbone, spec.alpha, spec.size, weights)
+    features = keras.layers.GlobalAveragePooling2D(name="head_gap")(backbone.output)
+    return _with_head(backbone.input, features, spec)
+
+
+def build_head(channels: int, spec: NetworkSpec) -> keras.Model:
+    """The head alone, on pooled features float32 (N, channels): what stage 1 trains on cached features.
+
+    Its layers carry the names they have in :func:`build_network`.
+    """
+    features = keras.Input((channels,), name="features")
+    return _with_head(features, features, spec)
+
+
+def _with_head(inputs: keras.KerasTensor, features: keras.KerasTensor, spec: NetworkSpec) -> keras.Model:
+    x = keras.layers.BatchNormalization(name="head_bn")(features)
+    x = keras.layers.ReLU(name="head_relu")(x)
+    # A generator of its own makes the masks part of the checkpoint, so a resumed run draws the same ones.
+    x = keras.layers.Dropout(spec.dropout, seed=spec.seed, rng_type="stateful", name="head_dropout")(x)
+    return keras.Model(inputs, _outputs(x, len(spec.emotions), len(spec.action_units)), name=spec.backbone)
+
+
+def _outputs(x: keras.KerasTensor, emotions: int, action_units: int) -> list[keras.KerasTensor]:
+    outputs = []
+    for head, units in (("emotion", emotions), ("au", action_units)):
+        if units:
+            logits = keras.layers.Dense(units, name=f"{head}_logits")(x)
+            outputs.append(keras.layers.Activation(_HEADS[head], name=head)(logits))
+    return outputs
+
+
+def heads(model: keras.Model) -> tuple[str, ...]:
+    """Which heads a network has, in output order; also of a quantized one."""
+    names = {layer.name.removeprefix("quant_") for layer in model.layers}
+    return tuple(head for head in _HEADS if head in names)
+
+
+def logits_model(model: keras.Model) -> keras.Model:
+    """The same network (shared weights) with the raw scores before softmax and sigmoid as outputs."""
+    names = {layer.name.removeprefix("quant_"): layer for layer in model.layers}
+    return keras.Model(model.input, [names[f"{head}_logits"].output for head in heads(model)])
+
+
+def feature_model(model: keras.Model) -> keras.Model:
+    """The same network (shared weights) up to its pooled features, (N, channels)."""
+    return keras.Model(model.input, model.get_layer("head_gap").output)
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> int:
+    """Copy weights between layers of the same name and shapes; returns how many layers were copied."""
+    copied = 0
+    for layer in target.layers:
+        try:
+            weights = source.get_layer(layer.name).get_weights()
+        except ValueError:
+            continue
+        if weights and [w.shape for w in weights] == [w.shape for w in layer.get_weights()]:
+            layer.set_weights(weights)
+            copied += 1
+    return copied
+
+
+def fold_head(model: keras.Model, units: dict[str, int]) -> keras.Model:
+    """The same function with the head's BatchNormalization as a 1x1 depthwise convolution, without dropout.
+
+    tfmot refuses a BatchNormalization behind Global Average Pooling; written this way every layer of the
+    head quantizes and no float island is left.  ``units`` maps each head to its number of labels.
+    """
+    gap = model.get_layer("head_gap")
+    gamma, beta, mean, variance = model.get_layer("head_bn").get_weights()
+    scale = gamma / (variance + model.get_layer("head_bn").epsilon) ** 0.5
+    x = keras.layers.GlobalAveragePooling2D(keepdims=True, name="head_gap")(gap.input)
+    depthwise = keras.layers.DepthwiseConv2D(1, use_bias=True, name="head_scale")
+    x = keras.layers.ReLU(name="head_relu")(depthwise(x))
+    x = keras.layers.Flatten(name="head_flatten")(x)
+    folded = keras.Model(model.input, _outputs(x, units.get("emotion", 0), units.get("au", 0)), name=model.name)
+    depthwise.set_weights([scale.reshape(1, 1, -1, 1), beta - mean * scale])
+    for head in heads(model):
+        folded.get_layer(f"{head}_logits").set_weights(model.get_layer(f"{head}_logits").get_weights())
+    return folded

@@ -1,0 +1,205 @@
+"""Recipes: a short TOML file that says all of a training run.
+
+Shipped recipes lie in ``fermobile/training/recipes``; their first lines name the paper, the expected result
+and the time it takes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..data.augment import Augment
+from ..errors import InputError
+
+_FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """backbone, width and input size; ``weights`` is "imagenet", "none", a Keras weights file or a run folder."""
+
+    backbone: str = "mobilenet_v1"
+    alpha: float = 1.0
+    size: int = 96
+    weights: str = "imagenet"
+    dropout: float = 0.2
+
+
+@dataclass(frozen=True)
+class HeadRecipe:
+    """Stage 1, the frozen backbone: ``views`` stored augmented views per image (besides the image itself)."""
+
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    batch: int = 256
+    views: int = 1
+
+
+@dataclass(frozen=True)
+class TuneRecipe:
+    """Stage 2, fine-tuning: ``unfreeze`` is "all" or the name of the first layer that trains."""
+
+    epochs: int = 8
+    learning_rate: float = 1e-3
+    batch: int = 64
+    unfreeze: str = "all"
+    warmup_epochs: float = 0.5
+
+
+@dataclass(frozen=True)
+class LabelRecipe:
+    """Targets of the losses.
+
+    ``soft``: annotators' vote distributions where the set has them; ``smoothing``: label smoothing in 0..1;
+    ``balance``: samples weigh ``(1 / class frequency) ** balance`` (0 none, 1 fully balanced); ``au_balance``:
+    the same for positives of each action unit.
+    """
+
+    soft: bool = True
+    smoothing: float = 0.0
+    balance: float = 0.0
+    au_balance: float = 0.0
+
+
+@dataclass(frozen=True)
+class QuantizeRecipe:
+    """Quantization-aware fine-tuning."""
+
+    epochs: int = 1
+    learning_rate: float = 1e-4
+    batch: int = 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training run.
+
+    Attributes:
+        name: of the recipe.
+        tasks: "emotion", "au" or both.
+        ema: decay of the weights' exponential moving average; 0 switches it off.
+        patience: epochs without a better validation score after which a stage stops.
+        seed: of everything random.
+    """
+
+    name: str
+    tasks: tuple[str, ...] = ("emotion",)
+    network: NetworkRecipe = field(default_factory=NetworkRecipe)
+    head: HeadRecipe = field(default_factory=HeadRecipe)
+    tune: TuneRecipe = field(default_factory=TuneRecipe)
+    labels: LabelRecipe = field(default_factory=LabelRecipe)
+    augment: Augment = field(default_factory=Augment)
+    quantize: QuantizeRecipe = field(default_factory=QuantizeRecipe)
+    ema: float = 0.999
+    patience: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as run.json and the contract's provenance keep them."""
+        return dataclasses.asdict(self)
+
+    def override(self, **changes: Any) -> Recipe:
+        """Change fields by dotted path, for example ``{"tune.epochs": 3}``; None leaves a field as it is."""
+        values = self.to_dict()
+        for path, value in changes.items():
+            if value is None:
+                continue
+            *sections, last = path.split(".")
+            at = values
+            for section in sections:
+                at = at[section]
+            at[last] = value
+        return recipe_from_dict(values)
+
+
+def shipped_recipes() -> tuple[str, ...]:
+    """Names of the recipes in the package."""
+    return tuple(sorted(p.stem for p in _FOLDER.glob("*.toml")))
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """A shipped recipe by name, or a TOML file.
+
+    Raises:
+        InputError: there is none, or the file has unknown or ill-typed entries.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = _FOLDER / f"{name_or_path}.toml"
+        if name_or_path not in shipped_recipes():
+            raise InputError(
+                f"unknown recipe {name_or_path!r}; shipped: {', '.join(shipped_recipes())}; or pass a .toml file"
+            )
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from None
+    values.setdefault("name", path.stem)
+    try:
+        return recipe_from_dict(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def recipe_from_dict(values: dict[str, Any]) -> Recipe:
+    """A recipe from plain values; unknown keys and wrong types are errors that name the valid ones."""
+    recipe: Recipe = _build(Recipe, values, "")
+    return recipe
+
+
+def _build(kind: type, values: dict[str, Any], where: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    unknown = [k for k in values if k not in hints]
+    if unknown:
+        raise InputError(f"unknown entry {where}{unknown[0]}; known: {', '.join(where + h for h in hints)}")
+    arguments = {}
+    for key, value in values.items():
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, dict):
+                raise InputError(f"{where}{key} must be a table")
+            arguments[key] = _build(typing.cast(type, hint), value, f"{where}{key}.")
+        else:
+            arguments[key] = _convert(value, hint, where + key)
+    return kind(**arguments)
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    if isinstance(hint, types.GenericAlias):
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{where} must be a list")
+        return tuple(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise InputError(f"{where} must be {hint.__name__}, not {value!r}")
+    return value
+
+
+def _check(r: Recipe) -> None:
+    def need(ok: bool, why: str) -> None:
+        if not ok:
+            raise InputError(f"recipe {r.name!r}: {why}")
+
+    need(bool(r.tasks) and set(r.tasks) <= {"emotion", "au"}, f"tasks {r.tasks} must be 'emotion', 'au' or both")
+    need(32 <= r.network.size <= 512 and r.network.size % 32 == 0, f"network.size {r.network.size}: a multiple of 32")
+    need(r.head.epochs >= 0 and r.tune.epochs >= 0, "epochs cannot be negative")
+    need(r.head.views >= 0, "head.views cannot be negative")
+    need(r.head.epochs + r.tune.epochs > 0, "head.epochs and tune.epochs are both 0: nothing to train")
+    need(min(r.head.batch, r.tune.batch, r.quantize.batch) >= 1, "a batch holds at least one image")
+    need(0 <= r.ema < 1, "ema is not in 0..1")
+    need(0 <= r.labels.smoothing < 1, "labels.smoothing is not in 0..1")
+    need(0 <= r.labels.balance <= 1 and 0 <= r.labels.au_balance <= 1, "labels.balance is not in 0..1")
+    need(0 <= r.network.dropout < 1, "network.dropout is not in 0..1")
+    need(r.patience >= 1, "patience must be at least 1")

@@ -1,0 +1,157 @@
+"""The run folder: what a training run leaves, and how it is opened again.
+
+::
+
+    run.json             recipe, dataset, versions, status, and the parent of a quantized run
+    contract.json        the model contract
+    metrics.jsonl        one line per epoch
+    checkpoints/ logs/   for resuming; TensorBoard
+    model.weights.h5     the weights that count
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..contract import CONTRACT_FILE, ModelContract
+from ..errors import ModelFileError, RunError
+from ..files import sha256, write_json, write_text
+from .recipe import Recipe, recipe_from_dict
+
+if TYPE_CHECKING:
+    from ..models.keras import keras
+
+RUN_VERSION = 1
+WEIGHTS_FILE = "model.weights.h5"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: where it is.
+        contract: what its model means.
+        recipe: the resolved recipe.
+        info: run.json.
+    """
+
+    folder: Path
+    contract: ModelContract
+    recipe: Recipe
+    info: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Open a finished run.
+
+        Raises:
+            RunError: it is not a run folder, is of another version, or is not finished.
+            ContractError: its contract is damaged.
+        """
+        folder = Path(folder)
+        info = read_info(folder)
+        if info["status"] != "finished":
+            raise RunError(f"{folder}: the run is not finished; go on with: fermobile train … --out {folder} --resume")
+        try:
+            contract = ModelContract.from_json((folder / CONTRACT_FILE).read_bytes())
+        except OSError as error:
+            raise RunError(f"{folder / CONTRACT_FILE}: {error.strerror}") from None
+        if not (folder / WEIGHTS_FILE).exists():
+            raise RunError(f"{folder}: {WEIGHTS_FILE} is missing")
+        return cls(folder, contract, recipe_from_dict(info["recipe"]), info)
+
+    @property
+    def quantized(self) -> bool:
+        """Whether it was fine-tuned quantization-aware."""
+        return bool(self.info["quantized"])
+
+    @functools.cached_property
+    def weights_sha256(self) -> str:
+        """Hash of the weights, which identifies the run."""
+        return sha256(self.folder / WEIGHTS_FILE)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl, one per epoch."""
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def load_model(self) -> keras.Model:
+        """The trained Keras model: normalised float32 (N, size, size, 3) in, a list of probabilities per head out.
+
+        Raises:
+            ModelFileError: the weights do not fit the recipe.
+        """
+        from ..models.network import build_network
+        from .quantization_aware import quantized_network
+
+        model = build_network(network_spec(self.recipe, self.contract))
+        if self.quantized:
+            model = quantized_network(model, self.contract)
+        path = self.folder / WEIGHTS_FILE
+        try:
+            model.load_weights(str(path))
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelFileError(f"{path} does not fit its recipe: {str(error).splitlines()[0]}") from None
+        return model
+
+
+def network_spec(recipe: Recipe, contract: ModelContract) -> Any:
+    """The network that a recipe asks for, with the contract's labels and size."""
+    from ..models.network import NetworkSpec
+
+    network = recipe.network
+    return NetworkSpec(
+        network.backbone, network.alpha, contract.input.size, contract.emotions, contract.action_units,
+        network.dropout, recipe.seed,
+    )  # fmt: skip
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """run.json of a run, finished or not.
+
+    Raises:
+        RunError: it is missing, damaged, or of another version.
+    """
+    path = folder / "run.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        version = info["run_version"]
+    except OSError:
+        raise RunError(f"{folder} is not a run folder (no run.json); make one with 'fermobile train'") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged: {error!r}") from None
+    if version != RUN_VERSION:
+        raise RunError(f"{path}: run version {version}; this fermobile reads {RUN_VERSION}: train again")
+    return dict(info)
+
+
+def start_run(folder: Path, contract: ModelContract, recipe: Recipe, **info: Any) -> None:
+    """Write run.json (status "training") and the contract."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / CONTRACT_FILE, contract.to_json())
+    values = {"run_version": RUN_VERSION, "status": "training", "quantized": False, "recipe": recipe.to_dict(), **info}
+    write_json(folder / "run.json", values)
+
+
+def finish_run(folder: Path, contract: ModelContract, model: keras.Model, **info: Any) -> Run:
+    """Write weights and contract, mark the run finished, and open it."""
+    temporary = folder / "new.weights.h5"
+    model.save_weights(str(temporary))
+    temporary.replace(folder / WEIGHTS_FILE)
+    write_text(folder / CONTRACT_FILE, contract.to_json())
+    write_json(folder / "run.json", {**read_info(folder), "status": "finished", **info})
+    return Run.open(folder)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide a training's numbers."""
+    names = ("fermobile", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy", "opencv-python")
+    return {name: importlib.metadata.version(name) for name in names}

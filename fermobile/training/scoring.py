@@ -1,0 +1,63 @@
+"""A Keras model's scores and figures on rows of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from ..contract import ModelContract
+from ..data.batches import batches
+from ..data.manifest import Dataset
+from ..evaluation.calibration import fit_temperature
+from ..evaluation.metrics import au_metrics, best_thresholds, emotion_metrics
+from ..models.keras import keras, tf
+
+
+def predict(model: keras.Model, inputs: Iterable[tf.Tensor], contract: ModelContract) -> dict[str, np.ndarray]:
+    """Probabilities of every head, float32 (N, labels), over batches of normalised inputs."""
+    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    parts: dict[str, list[np.ndarray]] = {head: [] for head in contract.heads}
+    for batch in inputs:
+        outputs = call(batch)
+        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+        for head, scores in zip(contract.heads, outputs, strict=True):
+            parts[head].append(scores.numpy())
+    return {head: np.concatenate(rows) for head, rows in parts.items()}
+
+
+def predict_rows(
+    model: keras.Model, dataset: Dataset, rows: np.ndarray, contract: ModelContract, batch: int = 128
+) -> dict[str, np.ndarray]:
+    """Probabilities of every head for rows of a dataset, float32 (N, labels), in the order of ``rows``."""
+    images = (image for _, image in batches(dataset, rows, contract.input, batch))
+    return predict(model, images, contract)
+
+
+def validation_score(
+    dataset: Dataset, rows: np.ndarray, contract: ModelContract, scores: Callable[[], Mapping[str, np.ndarray]]
+) -> dict[str, float]:
+    """The figures that training reports and selects by: "score" is the mean over heads of their macro-F1."""
+    found = scores()
+    row: dict[str, float] = {}
+    if "emotion" in found:
+        emotion = emotion_metrics(found["emotion"], dataset.hard_labels(contract.emotions)[rows], contract.emotions)
+        row |= {"macro_f1": emotion.macro_f1, "accuracy": emotion.accuracy}
+    if "au" in found:
+        labels = dataset.au_labels(contract.action_units)[rows]
+        thresholds = best_thresholds(found["au"], labels, contract.action_units)
+        row["au_mean_f1"] = au_metrics(found["au"], labels, contract.action_units, thresholds).mean_f1
+    return row | {"score": float(np.mean([row[k] for k in ("macro_f1", "au_mean_f1") if k in row]))}
+
+
+def calibrated(
+    contract: ModelContract, dataset: Dataset, rows: np.ndarray, scores: Mapping[str, np.ndarray]
+) -> ModelContract:
+    """The contract with temperature and AU thresholds fitted on the validation split's scores."""
+    if "emotion" in scores:
+        labels = dataset.hard_labels(contract.emotions)[rows]
+        contract = contract.replace(temperature=round(fit_temperature(scores["emotion"], labels), 4))
+    if "au" in scores:
+        found = best_thresholds(scores["au"], dataset.au_labels(contract.action_units)[rows], contract.action_units)
+        contract = contract.replace(thresholds={name: round(value, 4) for name, value in found.items()})
+    return contract

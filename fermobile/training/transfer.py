@@ -1,0 +1,239 @@
+"""Two-stage transfer learning (Arsirii & Petrosiuk 2021): the head on a frozen backbone, then fine-tuning.
+
+Stage 1 runs on cached features: the backbone sees each image once per stored view.  Stage 2 trains the whole
+network, or everything from a named layer on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..contract import InputSpec, ModelContract
+from ..data.augment import NONE, Augment
+from ..data.batches import batches
+from ..data.manifest import Dataset
+from ..errors import DatasetError, InputError, OutputExistsError, RunError
+from ..files import sha256, writing
+from ..labels import EMOTIONS
+from ..models.keras import keras, tf
+from ..models.network import build_head, build_network, copy_weights, feature_model
+from .loop import Batch, Reporter, Schedule, Silent, Stage
+from .recipe import Recipe
+from .runs import WEIGHTS_FILE, Run, finish_run, network_spec, read_info, start_run, versions
+from .scoring import calibrated, predict, predict_rows, validation_score
+from .targets import Targets, make_targets
+
+
+def train(
+    recipe: Recipe,
+    dataset: Dataset,
+    folder: Path,
+    resume: bool = False,
+    force: bool = False,
+    report: Reporter | None = None,
+) -> Run:
+    """Train a recipe on a dataset's train split; its val split stops and selects; test is not touched.
+
+    Raises:
+        OutputExistsError: the folder is taken and neither ``resume`` nor ``force`` is given.
+        RunError: ``resume`` finds a run of another recipe or dataset.
+        DatasetError: a split or a class is empty, or the set lacks the recipe's labels.
+    """
+    report = report or Silent()
+    rows, held_out = dataset.indices("train"), dataset.indices("val")
+    contract = starting_contract(recipe, dataset)
+    targets = make_targets(dataset, rows, contract, recipe.labels)
+    rows, targets = rows[targets.labelled], targets.take(targets.labelled)
+    if prepare_folder(folder, resume, force, recipe, dataset):
+        return Run.open(folder)
+    keras.utils.set_random_seed(recipe.seed)
+    model = _initial_network(recipe, contract)
+    if not (folder / "run.json").exists():
+        source = {"name": dataset.info.name, "sha256": dataset.sha256, "path": str(dataset.folder.resolve())}
+        start_run(folder, contract, recipe, dataset=source)
+    if recipe.head.epochs:
+        _train_head(model, recipe, contract, dataset, rows, held_out, targets, folder, report)
+    if recipe.tune.epochs:
+        _fine_tune(model, recipe, contract, dataset, rows, held_out, targets, folder, report)
+    contract = calibrated(contract, dataset, held_out, predict_rows(model, dataset, held_out, contract))
+    return finish_run(folder, contract, model)
+
+
+def prepare_folder(folder: Path, resume: bool, force: bool, recipe: Recipe, dataset: Dataset) -> bool:
+    """Make ``folder`` ready for a new or a resumed run; True when a resumed run is finished already."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return False
+    if resume:
+        info = read_info(folder)
+        if info["recipe"] != json.loads(json.dumps(recipe.to_dict())):
+            raise RunError(f"{folder} was started with another recipe; resume with the same options, or use --force")
+        if info["dataset"]["sha256"] != dataset.sha256:
+            raise RunError(f"{folder} was started with another dataset ({info['dataset']['name']})")
+        return bool(info["status"] == "finished")
+    if not force:
+        raise OutputExistsError(folder)
+    if not (folder / "run.json").exists():
+        raise RunError(f"{folder} is not a run folder; --force replaces run folders only")
+    shutil.rmtree(folder)
+    return False
+
+
+def starting_contract(recipe: Recipe, dataset: Dataset) -> ModelContract:
+    """The contract as it stands before training: labels and crop from the dataset, input from the recipe."""
+    info, start = dataset.info, _weights_name(recipe.network.weights)
+    emotions = (
+        tuple(e for e in EMOTIONS if e in {*info.emotions, *info.vote_emotions}) if "emotion" in recipe.tasks else ()
+    )
+    action_units = info.action_units if "au" in recipe.tasks else ()
+    for task, labels in (("emotion", emotions), ("au", action_units)):
+        if task in recipe.tasks and not labels:
+            raise DatasetError(f"{dataset.folder} has no {task} labels, which the recipe {recipe.name!r} trains")
+    return ModelContract(
+        name=recipe.name,
+        emotions=emotions,
+        action_units=action_units,
+        input=InputSpec(size=recipe.network.size),
+        crop=info.crop,
+        provenance={
+            "dataset": {"name": info.name, "sha256": dataset.sha256, "licence": info.licence, "source": info.source},
+            "recipe": recipe.to_dict() | {"network": recipe.to_dict()["network"] | {"weights": start}},
+            "versions": versions(),
+        },
+    )
+
+
+def _weights_name(weights: str) -> str:
+    """How provenance names the starting weights: a file or run by its name and hash, never by where it lies."""
+    path = Path(weights)
+    file = path / WEIGHTS_FILE if path.is_dir() else path
+    return f"{path.name} (sha256 {sha256(file)})" if file.is_file() else weights
+
+
+def _initial_network(recipe: Recipe, contract: ModelContract) -> keras.Model:
+    """The network with the weights that the recipe starts from."""
+    spec, start = network_spec(recipe, contract), recipe.network.weights
+    if start in ("imagenet", "none"):
+        return build_network(spec, None if start == "none" else start)
+    path = Path(start)
+    if not path.exists():
+        raise InputError(f"weights {start!r}: choose 'imagenet', 'none', a Keras weights file, or a run folder")
+    if path.is_file():
+        return build_network(spec, start)
+    model = build_network(spec)
+    if not copy_weights(Run.open(path).load_model(), model):
+        raise InputError(f"{path}: that run's network shares no layer with {spec.backbone} at alpha {spec.alpha}")
+    return model
+
+
+def _train_head(
+    model: keras.Model, recipe: Recipe, contract: ModelContract, dataset: Dataset, rows: np.ndarray,
+    held_out: np.ndarray, targets: Targets, folder: Path, report: Reporter,
+) -> None:  # fmt: skip
+    """Stage 1: the head alone, on features that the frozen backbone computes once per stored view."""
+    spec = network_spec(recipe, contract)
+    backbone = feature_model(model)
+    views = [
+        cached_features(backbone, dataset, rows, contract.input, recipe, view, folder, report)
+        for view in range(1 + recipe.head.views)
+    ]
+    held = cached_features(backbone, dataset, held_out, contract.input, recipe, 0, folder, report)
+    head = build_head(views[0].shape[1], spec)
+    copy_weights(model, head)
+    batch = min(recipe.head.batch, len(rows))
+    steps = len(rows) // batch
+
+    def epoch(number: int, step: int) -> Iterator[Batch]:
+        rng = np.random.default_rng([recipe.seed, 1, number])
+        order = rng.permutation(len(rows))
+        chosen = rng.integers(len(views), size=len(rows))
+        for at in range(step, steps):
+            part = order[at * batch : (at + 1) * batch]
+            yield tf.constant(np.stack([views[chosen[i]][i] for i in part])), _tensors(targets.take(part))
+
+    def score() -> dict[str, float]:
+        return validation_score(dataset, held_out, contract, lambda: predict(head, [held], contract))
+
+    schedule = Schedule(recipe.head.epochs, steps, recipe.head.learning_rate)
+    Stage("head", folder, head, schedule, recipe.ema, recipe.patience).fit(epoch, score, report)
+    copy_weights(head, model)
+
+
+def cached_features(
+    backbone: keras.Model, dataset: Dataset, rows: np.ndarray, spec: InputSpec, recipe: Recipe, view: int,
+    folder: Path, report: Reporter,
+) -> np.ndarray:  # fmt: skip
+    """Pooled features of one stored view of ``rows``, float32 (N, channels), computed once and kept in the run.
+
+    View 0 is the image itself; view k is augmented with a seed of its own.
+    """
+    how: Augment = NONE if view == 0 else recipe.augment
+    weights = hashlib.sha256(b"".join(w.tobytes() for w in backbone.get_weights())).hexdigest()
+    key = [dataset.sha256, rows.tolist(), spec.size, view, recipe.seed, weights, repr(how)]
+    path = folder / "features" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.npy"
+    if not path.exists():
+        call = tf.function(lambda x: backbone(x, training=False), reduce_retracing=True)
+        parts = []
+        with report.progress(f"features, view {view}", len(rows), "images") as advance:
+            for positions, images in batches(dataset, rows, spec, 128, how, (recipe.seed, view)):
+                parts.append(call(images).numpy())
+                advance(len(positions))
+        with writing(path) as temporary, temporary.open("wb") as stream:
+            np.save(stream, np.concatenate(parts))
+    features: np.ndarray = np.load(path, mmap_mode="r")
+    return features
+
+
+def _fine_tune(
+    model: keras.Model, recipe: Recipe, contract: ModelContract, dataset: Dataset, rows: np.ndarray,
+    held_out: np.ndarray, targets: Targets, folder: Path, report: Reporter,
+) -> None:  # fmt: skip
+    """Stage 2: the whole network, or everything from a named layer on, at a low learning rate."""
+    unfreeze(model, recipe.tune.unfreeze)
+    batch = min(recipe.tune.batch, len(rows))
+    schedule = Schedule(recipe.tune.epochs, len(rows) // batch, recipe.tune.learning_rate, recipe.tune.warmup_epochs)
+
+    def score() -> dict[str, float]:
+        return validation_score(dataset, held_out, contract, lambda: predict_rows(model, dataset, held_out, contract))
+
+    Stage("tune", folder, model, schedule, recipe.ema, recipe.patience).fit(
+        augmented_epochs(dataset, rows, targets, contract.input, batch, recipe), score, report
+    )
+
+
+def augmented_epochs(dataset: Dataset, rows: np.ndarray, targets: Targets, spec: InputSpec, batch: int, recipe: Recipe):  # type: ignore[no-untyped-def]
+    """The function of epoch and step that :meth:`Stage.fit` wants, over freshly augmented images."""
+
+    def epoch(number: int, step: int) -> Iterable[Batch]:
+        order = np.random.default_rng([recipe.seed, 2, number]).permutation(len(rows))
+        order = order[step * batch : len(rows) // batch * batch]
+        source = batches(dataset, rows[order], spec, batch, recipe.augment, (recipe.seed, 2, number))
+        for positions, images in source:
+            yield images, _tensors(targets.take(order[positions.numpy()]))
+
+    return epoch
+
+
+def unfreeze(model: keras.Model, first: str) -> None:
+    """Make every layer from ``first`` on trainable ("all" for every layer); frozen BatchNorms keep their statistics.
+
+    Raises:
+        InputError: there is no such layer.
+    """
+    names = [layer.name for layer in model.layers]
+    if first != "all" and first not in names:
+        blocks = [n for n in names if n.startswith("conv_pw_") and n.count("_") == 2] or names
+        raise InputError(f"tune.unfreeze {first!r} is no layer of the network; for example: all, {', '.join(blocks)}")
+    start = 0 if first == "all" else names.index(first)
+    for i, layer in enumerate(model.layers):
+        layer.trainable = i >= start
+
+
+def _tensors(targets: Targets) -> tuple[tf.Tensor, ...]:
+    values = (targets.emotion, targets.emotion_weight, targets.au, targets.au_weight)
+    return tuple(tf.constant(v) for v in values)
