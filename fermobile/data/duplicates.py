@@ -39,6 +39,24 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     return cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).reshape(-1)
 
 
+def duplicate_pairs(digests: Sequence[bytes], thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find equal and similar images.
+
+    Args:
+        digests: N pixel digests, see :func:`digest`.
+        thumbnails: uint8 (N, 256), see :func:`thumbnail`.
+    Returns:
+        Two int64 arrays (M, 2) of row numbers: each later equal image with the first of its kind, and the near
+        duplicates among those first ones.
+    """
+    seen: dict[bytes, int] = {}
+    first = np.array([seen.setdefault(d, i) for i, d in enumerate(digests)], np.int64)
+    rows = np.arange(len(first))
+    copies = first != rows
+    unique = rows[~copies]
+    return np.stack([first[copies], rows[copies]], axis=1), unique[near_pairs(thumbnails[unique])]
+
+
 def near_pairs(thumbnails: np.ndarray) -> np.ndarray:
     """Pairs of near duplicates: int64 (M, 2), first below second, sorted, each once; input uint8 (N, 256)."""
     count = len(thumbnails)
@@ -60,24 +78,6 @@ def near_pairs(thumbnails: np.ndarray) -> np.ndarray:
     return np.stack(np.divmod(found[0], max(count, 1)), axis=1)
 
 
-def groups(digests: Sequence[bytes], thumbnails: np.ndarray) -> np.ndarray:
-    """A group number per image, int64 (N,): duplicates, exact or near, and their duplicates share one."""
-    exact: dict[bytes, int] = {}
-    first = np.array([exact.setdefault(d, i) for i, d in enumerate(digests)], np.int64)
-    unique = np.unique(first)
-    parent = first.copy()
-    for a, b in unique[near_pairs(thumbnails[unique])]:
-        parent[_root(parent, b)] = _root(parent, a)
-    return np.array([_root(parent, i) for i in range(len(parent))], np.int64)
-
-
-def _root(parent: np.ndarray, i: int) -> int:
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return int(i)
-
-
 def _moments(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each thumbnail, float32 (N,)."""
     if not len(thumbnails):
@@ -97,7 +97,7 @@ def _hash_tables(thumbnails: np.ndarray, mean: np.ndarray, spread: np.ndarray, u
     if len(features):
         # All faces are somewhat alike; equal weight for what tells them apart fills the buckets evenly.
         features = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6)
-    bits = max(_LEAST_BITS, int(len(usable)).bit_length())
+    bits = max(_LEAST_BITS, len(usable).bit_length())
     planes = np.random.default_rng(0).standard_normal((_TABLES, basis.shape[1], bits)).astype(np.float32)
     powers = 1 << np.arange(bits, dtype=np.int64)
     return np.stack([(features @ plane > 0) @ powers for plane in planes])

@@ -19,7 +19,7 @@ from . import duplicates
 from .images import read_rgb
 from .manifest import SPLITS, DatasetInfo, DatasetWriter, Sample, write_dataset
 from .readers.base import Drop, Face, Reader, Reject
-from .splits import complete_splits, subject_groups
+from .splits import complete_splits, join, subject_pairs
 
 #: The file beside samples.csv that lists what was skipped and why.
 REJECTS_FILE = "rejects.csv"
@@ -89,9 +89,9 @@ def import_dataset(
     with write_dataset(out, info, force) as writer:
         kept = _store(reader, writer, advance)
         _check_rejects(kept, max_rejects)
-        groups = subject_groups(
-            [s.subject for s in kept.samples], duplicates.groups(kept.digests, np.stack(kept.thumbnails))
-        )
+        equal, near = duplicates.duplicate_pairs(kept.digests, np.stack(kept.thumbnails))
+        subjects = subject_pairs([s.subject for s in kept.samples])
+        groups = join(len(kept.samples), [*equal.tolist(), *near.tolist(), *subjects])
         splits, rule = complete_splits([s.split for s in kept.samples], kept.strata, groups, val_fraction, seed)
         for sample, split in zip(kept.samples, splits, strict=True):
             writer.add_row(dataclasses.replace(sample, split=split))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -28,7 +28,10 @@ def hold_out(strata: Sequence[str], groups: np.ndarray, fraction: float, seed: i
     _, group = np.unique(groups, return_inverse=True)
     n_groups = int(group.max(initial=-1)) + 1
     if n_groups < 2:
-        raise DatasetError(f"{len(groups)} sample(s) in {n_groups} group(s) cannot be divided; two groups are needed")
+        raise DatasetError(
+            f"nothing can be held out of {len(groups)} sample(s) in {n_groups} group(s) (duplicates and a subject's "
+            "images stay together); add samples, or give the split that is missing"
+        )
     counts = np.zeros((n_groups, len(names)), np.float64)
     np.add.at(counts, (group, stratum), 1)
     missing = counts.sum(0) * fraction
@@ -46,21 +49,25 @@ def hold_out(strata: Sequence[str], groups: np.ndarray, fraction: float, seed: i
     return held[group]
 
 
-def subject_groups(subjects: Sequence[str], duplicates: np.ndarray) -> np.ndarray:
-    """Group numbers, int64 (N,), that join samples of one subject and samples that are duplicates."""
-    parent = np.asarray(duplicates, np.int64).copy()
+def join(count: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
+    """Group numbers, int64 (count,): samples that pairs connect, directly or through others, share one."""
+    parent = list(range(count))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for a, b in pairs:
+        parent[root(b)] = root(a)
+    return np.array([root(i) for i in range(count)], np.int64)
+
+
+def subject_pairs(subjects: Sequence[str]) -> list[tuple[int, int]]:
+    """Each sample with the first one of its subject; samples of nobody known ("") with none."""
     first: dict[str, int] = {}
-    for i, subject in enumerate(subjects):
-        if subject:
-            a, b = _root(parent, first.setdefault(subject, i)), _root(parent, i)
-            parent[b] = a
-    return np.array([_root(parent, i) for i in range(len(parent))], np.int64)
-
-
-def _root(parent: np.ndarray, i: int) -> int:
-    while parent[i] != i:
-        i = int(parent[i])
-    return i
+    return [(first.setdefault(subject, i), i) for i, subject in enumerate(subjects) if subject]
 
 
 def complete_splits(

@@ -40,7 +40,7 @@ class Fer2013:
             DatasetError: the csv is missing or lacks a column.
         """
         self._table = Table(find_file(path, "fer2013.csv"), COLUMNS)
-        self.sources = (self._table.path,)
+        self.sources: tuple[Path, ...] = (self._table.path,)
         self.total = self._table.path.stat().st_size
 
     def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop]:

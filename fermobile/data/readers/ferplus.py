@@ -41,7 +41,7 @@ class FerPlus:
             raise DatasetError(f"{path} is a file; give the folder that holds fer2013.csv and fer2013new.csv")
         self._faces = Table(fer2013.find_file(path, "fer2013.csv"), fer2013.COLUMNS)
         self._votes = Table(fer2013.find_file(path, "fer2013new.csv"), COLUMNS)
-        self.sources = (self._faces.path, self._votes.path)
+        self.sources: tuple[Path, ...] = (self._faces.path, self._votes.path)
         self.total = self._faces.path.stat().st_size
 
     def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop]:
