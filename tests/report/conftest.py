@@ -1,0 +1,73 @@
+"""Made-up but plausible data for a report: scores that are mostly right, an int8 copy that drifts a little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fermobile.contract import CropSpec, InputSpec, ModelContract
+from fermobile.report.content import Face, FileFacts, Gate, ReportData, Scored, Step
+
+EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
+UNITS = ("AU1", "AU2", "AU4", "AU6", "AU12", "AU25")
+
+
+@pytest.fixture(scope="session")
+def report_data() -> ReportData:
+    rng = np.random.default_rng(0)
+    n = 400
+    emotion = rng.integers(0, len(EMOTIONS), n)
+    au = (rng.random((n, len(UNITS))) < 0.3).astype(np.float32)
+    au[::7, 0] = np.nan
+    logits = rng.normal(0, 1, (n, len(EMOTIONS))) + 4 * np.eye(len(EMOTIONS))[emotion]
+    strength = np.nan_to_num(au, nan=0.5) * 4 - 2 + rng.normal(0, 1, au.shape)
+
+    def scored(name: str, noise: float) -> Scored:
+        e = np.exp(logits + rng.normal(0, noise, logits.shape))
+        a = 1 / (1 + np.exp(-strength - rng.normal(0, noise, au.shape)))
+        heads = {"emotion": (e / e.sum(axis=1, keepdims=True)).astype(np.float32), "au": a.astype(np.float32)}
+        return Scored(name, heads)
+
+    labels = np.where(np.arange(n) % 50 == 0, -1, emotion)
+    contract = ModelContract(
+        name="demo",
+        emotions=EMOTIONS,
+        action_units=UNITS,
+        input=InputSpec(size=96),
+        crop=CropSpec(eye_distance=0.4, eye_y=0.42),
+        outputs=("emotion", "au"),
+        thresholds={"AU1": 0.41, "AU12": 0.55},
+        temperature=1.2,
+        provenance={"licence": "synthetic", "dataset": {"name": "synth <1>", "sha256": "ab" * 32}, "seed": 0},
+    )
+    stages = [("head", i, 2.0 - 0.2 * i) for i in range(5)] + [("tune", i, 0.9 / (i + 1)) for i in range(6)]
+    epochs = [
+        {
+            "stage": stage,
+            "epoch": i,
+            "loss": loss,
+            "val_macro_f1": 1 - loss / 2.2,
+            "val_accuracy": 1 - loss / 2.3,
+            "val_au_mean_f1": None if stage == "head" and i == 0 else 0.9 - loss / 4,
+            "seconds": 3.0,
+        }
+        for stage, i, loss in stages
+    ]
+    faces = [
+        Face(rng.integers(0, 255, (48, 48, 3)).astype(np.uint8), EMOTIONS[i % 7], EMOTIONS[i % 5]) for i in range(9)
+    ]
+    return ReportData(
+        title="fermobile demo",
+        contract=contract,
+        epochs=epochs,
+        labels={"emotion": labels, "au": au},
+        models=(scored("float", 0.0), scored("int8", 0.15)),
+        gates=(
+            Gate("macro-F1, emotions, int8", "0.951", "≥ 0.90", True),
+            Gate("mean F1, action units, int8", "0.842", "≥ 0.85", False),
+        ),
+        file=FileFacts("demo_int8.tflite", 412_345, "0f" * 32),
+        steps=(Step("fermobile data synth --count 4000 --out demo/data", 31.25, "4000 faces, 200 subjects"),),
+        faces=faces,
+        photos=[(np.full((120, 160, 3), 128, np.uint8), "a photo with one face: happiness 0.98")],
+    )
