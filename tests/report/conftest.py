@@ -40,7 +40,7 @@ def report_data() -> ReportData:
         temperature=1.2,
         provenance={"licence": "synthetic", "dataset": {"name": "synth <1>", "sha256": "ab" * 32}, "seed": 0},
     )
-    stages = [("head", i, 2.0 - 0.2 * i) for i in range(5)] + [("tune", i, 0.9 / (i + 1)) for i in range(6)]
+    stages = [("head", i, 2.2 - 0.2 * i) for i in range(1, 6)] + [("tune", i, 0.9 / i) for i in range(1, 7)]
     epochs = [
         {
             "stage": stage,
@@ -48,7 +48,7 @@ def report_data() -> ReportData:
             "loss": loss,
             "val_macro_f1": 1 - loss / 2.2,
             "val_accuracy": 1 - loss / 2.3,
-            "val_au_mean_f1": None if stage == "head" and i == 0 else 0.9 - loss / 4,
+            "val_au_mean_f1": None if stage == "head" and i == 1 else 0.9 - loss / 4,
             "seconds": 3.0,
         }
         for stage, i, loss in stages
