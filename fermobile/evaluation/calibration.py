@@ -37,8 +37,7 @@ def apply_temperature(scores: np.ndarray, temperature: float) -> np.ndarray:
     """
     if temperature == 1.0:
         return np.asarray(scores, np.float32)
-    scaled = np.log(np.maximum(scores, _FLOOR)) / temperature
-    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    powers = scores.astype(np.float64) ** (1.0 / temperature)
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
 
 
