@@ -31,6 +31,9 @@ DTYPES: tuple[tuple[str, int], ...] = (
 #: Operators whose options hold a vector of int32 in field 0, which the interpreter follows: RESHAPE, SQUEEZE.
 _VECTOR_OPTIONS = {22, 43}
 
+#: Where a zero point may lie; 0 for all other types.  The kernels index tables with it.
+_ZERO_POINTS = {"uint8": (0, 255), "int8": (-128, 127), "int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1)}
+
 #: No tensor of a model for a phone needs more; a damaged shape easily does.
 _MAX_TENSOR_BYTES = 2**31
 
@@ -171,10 +174,10 @@ def _read_tensor(table: Table, buffers: list[memoryview | None]) -> Tensor:
             f"{table.where} ({name}): shape {list(shape)} of {dtype} takes {size} bytes, its buffer has {len(data)}"
         )
     table.array(7, "i4")
-    return Tensor(name, shape, dtype, data, *_read_quantization(table, shape))
+    return Tensor(name, shape, dtype, data, *_read_quantization(table, shape, dtype))
 
 
-def _read_quantization(tensor: Table, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, int]:
+def _read_quantization(tensor: Table, shape: tuple[int, ...], dtype: str) -> tuple[np.ndarray, np.ndarray, int]:
     """(scales, zero points, the dimension along which they differ)."""
     table = tensor.table(4, "quantization")
     if table is None:
@@ -185,8 +188,11 @@ def _read_quantization(tensor: Table, shape: tuple[int, ...]) -> tuple[np.ndarra
     table.table(5, "details")
     if len(scales) and len(zero_points) != len(scales):
         raise ModelFileError(f"{table.where}: {len(scales)} scales but {len(zero_points)} zero points")
-    if not np.all(np.isfinite(scales)):
-        raise ModelFileError(f"{table.where}: a scale is not a finite number")
+    if not np.all(np.isfinite(scales) & (scales > 0)):
+        raise ModelFileError(f"{table.where}: a scale is not a positive number")
+    low, high = _ZERO_POINTS.get(dtype, (0, 0))
+    if np.any(zero_points < low) or np.any(zero_points > high):
+        raise ModelFileError(f"{table.where}: a zero point is not in {low}..{high}, the range of {dtype}")
     if len(scales) > 1 and not (0 <= dimension < len(shape) and shape[dimension] == len(scales)):
         raise ModelFileError(f"{table.where}: {len(scales)} scales along dimension {dimension} of {list(shape)}")
     return scales, zero_points, dimension

@@ -1,0 +1,236 @@
+"""``fermobile predict``: find faces in pictures and read them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..inference.annotate import VideoFile
+    from ..inference.pipeline import Pipeline
+    from ..inference.session import Session
+    from ..inference.sources import Picture, Source, Video
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PHOTO|FOLDER|VIDEO]...")
+@click.option("--model", "-m", type=click.Path(path_type=Path), help="A .tflite with a contract. [default: shipped]")
+@click.option("--webcam", type=click.IntRange(min=0), metavar="N", help="Read camera N until Ctrl-C.")
+@click.option("--cropped", is_flag=True, help="The pictures are faces cropped already: find nothing, read all of it.")
+@click.option("--annotate", "-a", type=click.Path(path_type=Path), help="Draw the results: a file, or a folder.")
+@click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="One video frame of so many.")
+@click.option("--runtime", default="ai-edge-litert", show_default=True, help="Or tflite-runtime, tf.lite.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the interpreter.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture.")
+@click.option("--force", is_flag=True, help="Replace what --annotate names.")
+def predict(
+    paths: tuple[Path, ...],
+    model: Path | None,
+    webcam: int | None,
+    cropped: bool,
+    annotate: Path | None,
+    every: int,
+    runtime: str,
+    threads: int,
+    as_json: bool,
+    force: bool,
+) -> int:
+    """Find the faces in photos, folders, videos or a webcam and say what each expresses.
+
+    A picture that cannot be read is skipped and listed; the exit code is 2 when none could be read.
+
+    \b
+    Example:
+      fermobile predict photo.jpg --annotate out.png
+      fermobile predict holiday/ --json > holiday.jsonl
+      fermobile predict interview.mp4 --every 5 --annotate interview_faces.mp4
+      fermobile predict faces/ --cropped --model fer_int8.tflite
+    """
+    from ..errors import InputError
+    from ..files import refuse_existing
+    from ..inference.pipeline import Pipeline
+    from ..inference.session import DEFAULT_MODEL, Session
+    from ..inference.sources import find_sources
+
+    if bool(paths) == (webcam is not None):
+        raise InputError("name photos, folders or videos, or a camera with --webcam 0 (one of the two)")
+    sources = find_sources(paths)
+    target = _Target(annotate, sources, single=webcam is not None or (len(paths) == 1 and not paths[0].is_dir()))
+    if annotate is not None:
+        refuse_existing(annotate, force)
+    session = Session.open(model or DEFAULT_MODEL, runtime, threads)
+    with contextlib.ExitStack() as stack:
+        detector = None
+        if not cropped:
+            from ..face.detector import Detector
+
+            detector = stack.enter_context(Detector())
+        work = _Work(Pipeline(session, detector), session, target, every, as_json)
+        if webcam is not None:
+            work.read_webcam(webcam)
+        else:
+            work.read_all(sources)
+    return work.finish()
+
+
+class _Target:
+    """Where annotated pictures go."""
+
+    def __init__(self, path: Path | None, sources: list[Source], single: bool) -> None:
+        from ..data.images import IMAGE_SUFFIXES
+        from ..errors import InputError
+
+        self.path, self._single = path, single
+        if path is None:
+            return
+        if single:
+            allowed = (".mp4",) if not sources or sources[0].is_video else IMAGE_SUFFIXES
+            if path.suffix.lower() not in allowed:
+                raise InputError(f"--annotate {path}: the name must end in {' or '.join(allowed)}")
+            return
+        names = [self._name(s) for s in sources]
+        twice = next((n for n in names if names.count(n) > 1), None) if len(set(names)) < len(names) else None
+        if twice is not None:
+            raise InputError(f"--annotate {path}: two of the pictures would both become {twice}")
+
+    def of(self, source: Source) -> Path | None:
+        """The file for one source; None when nothing is drawn."""
+        if self.path is None or self._single:
+            return self.path
+        return self.path / self._name(source)
+
+    @staticmethod
+    def _name(source: Source) -> Path:
+        return source.relative.with_suffix(".mp4") if source.is_video else source.relative
+
+
+class _Work:
+    """Reads sources one after the other, prints, draws, and counts what went wrong."""
+
+    def __init__(self, pipeline: Pipeline, session: Session, target: _Target, every: int, as_json: bool) -> None:
+        self._pipeline, self._contract, self._target = pipeline, session.contract, target
+        self._every, self._as_json = every, as_json
+        self._pictures = self._faces = 0
+        self._failed: list[str] = []
+        self._interrupted = False
+
+    def read_all(self, sources: list[Source]) -> None:
+        from ..errors import ImageError
+        from .progress import progress
+
+        with progress("predict", len(sources), "files") as advance:
+            for source in sources:
+                try:
+                    self._read_file(source)
+                except ImageError as error:
+                    self._failed.append(str(error))
+                advance(1)
+                if self._interrupted:
+                    return
+
+    def read_webcam(self, number: int) -> None:
+        from ..inference.sources import Video
+
+        with contextlib.closing(Video(number, self._every)) as video:
+            self._read_video(video, f"webcam {number}", self._target.path)
+
+    def finish(self) -> int:
+        """Say what was done; returns the exit code."""
+        for message in self._failed:
+            click.echo(f"skipped: {message}", err=True)
+        if not self._as_json or self._failed:
+            total = f"{_count(self._pictures, 'picture')}, {_count(self._faces, 'face')}"
+            skipped = f", {len(self._failed)} skipped" if self._failed else ""
+            click.echo(f"{total}{skipped}", err=True)
+        if self._interrupted:
+            return 130
+        return 2 if self._failed and not self._pictures else 0
+
+    def _read_file(self, source: Source) -> None:
+        from ..inference.annotate import write_image
+        from ..inference.sources import Video, read_photo
+
+        target = self._target.of(source)
+        if source.is_video:
+            with contextlib.closing(Video(source.path, self._every)) as video:
+                self._read_video(video, str(source.path), target)
+            return
+        drawn = self._read(read_photo(source.path), str(source.path), target is not None)
+        if target is not None:
+            write_image(target, drawn)
+
+    def _read_video(self, video: Video, name: str, target: Path | None) -> None:
+        """All frames; Ctrl-C ends it, and what was drawn until then is a whole video."""
+        with _video_file(target, video.rate) as file:
+            try:
+                for picture in video:
+                    drawn = self._read(picture, name, file is not None)
+                    if file is not None:
+                        file.write(drawn)
+            except KeyboardInterrupt:
+                self._interrupted = True
+
+    def _read(self, picture: Picture, name: str, draw: bool) -> Any:
+        """Read one picture and print it; returns the annotated picture when asked to draw."""
+        result = self._pipeline.run(picture.image)
+        self._pictures += 1
+        self._faces += len(result.faces)
+        from ..inference.as_json import photo_record
+
+        record = photo_record(name, picture, result, self._contract)
+        if self._as_json:
+            import json
+
+            click.echo(json.dumps(record, ensure_ascii=False))
+        else:
+            _show(record)
+        if not draw:
+            return None
+        from ..inference.annotate import annotate
+
+        return annotate(picture.image, result.faces, self._contract)
+
+
+@contextlib.contextmanager
+def _video_file(path: Path | None, rate: float) -> Iterator[VideoFile | None]:
+    from ..files import writing
+    from ..inference.annotate import VideoFile
+
+    if path is None:
+        yield None
+        return
+    with writing(path) as temporary, contextlib.closing(VideoFile(temporary, rate)) as file:
+        yield file
+
+
+def _show(record: dict[str, Any]) -> None:
+    """One picture for people: a line for it, one per face."""
+    where = record["image"] + (f" frame {record['frame']}" if "frame" in record else "")
+    times = ", ".join(f"{stage} {ms:.1f}" for stage, ms in record["milliseconds"].items())
+    count = _count(len(record["faces"]), "face")
+    click.echo(f"{click.style(where, bold=True)}  {record['width']}x{record['height']}  {count}  ({times} ms)")
+    for number, face in enumerate(record["faces"], 1):
+        click.echo(f"  {number}  {_describe(face)}")
+
+
+def _describe(face: dict[str, Any]) -> str:
+    if "error" in face:
+        return f"not read: {face['error']}"
+    parts = []
+    if "emotion" in face:
+        best, *others = sorted(face["scores"].items(), key=lambda item: -item[1])
+        parts.append(click.style(f"{best[0]} {best[1]:.2f}", fg="green", bold=True))
+        parts += [f"{name} {score:.2f}" for name, score in others[:2] if score >= 0.05]
+    present = [f"{name} {au['score']:.2f}" for name, au in face.get("aus", {}).items() if au["present"]]
+    if "aus" in face:
+        parts.append(click.style(" ".join(present) or "no action unit", fg="cyan"))
+    x, y, width, height = face["box"]
+    return "  ".join(parts) + click.style(f"  at {x:.0f},{y:.0f} {width:.0f}x{height:.0f}", dim=True)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
