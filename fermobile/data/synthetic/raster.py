@@ -1,0 +1,101 @@
+"""A small triangle rasteriser in numpy: which triangle covers each pixel, and attributes interpolated over it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Area-weighted unit normals, float32 (V, 3)."""
+    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+    face = _cross(b - a, c - a)
+    corners = triangles.ravel()
+    out = np.empty_like(vertices)
+    for axis in range(3):
+        out[:, axis] = np.bincount(corners, np.repeat(face[:, axis], 3), minlength=len(vertices))
+    out /= np.sqrt(np.einsum("ij,ij->i", out, out))[:, None] + 1e-9
+    return out
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross products of rows; several times faster than np.cross on thousands of short rows."""
+    ax, ay, az, bx, by, bz = *a.T, *b.T
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
+
+
+def cover(points: np.ndarray, depth: np.ndarray, triangles: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The front-facing triangle seen at each pixel centre, int32 (height, width); -1 where there is none.
+
+    Triangles are painted far to near (painter's algorithm): right for a head, whose triangles do not cross.
+    Each triangle becomes the row spans it covers, all at once, so no pixel outside it is touched.
+
+    Args:
+        points: (V, 2) pixels, x right and y down; pixel (i, j) has its centre at (j + 0.5, i + 0.5).
+        depth: (V,) larger is farther.
+        triangles: (T, 3); those with a negative screen area (normal towards the viewer) are drawn.
+    """
+    seen = np.full(height * width, -1, np.int32)
+    corners = points[triangles]
+    (ax, ay), (bx, by), (cx, cy) = (corners[:, k].T for k in range(3))
+    front = np.flatnonzero((bx - ax) * (cy - ay) - (by - ay) * (cx - ax) < 0)
+    order = front[np.argsort(-depth[triangles[front]].sum(axis=1), kind="stable")]
+    y = corners[order, :, 1]
+    top = np.clip(np.ceil(y.min(axis=1) - 0.5), 0, height).astype(np.int32)
+    rows = np.clip(np.ceil(y.max(axis=1) - 0.5), 0, height).astype(np.int32) - top
+    owner, row = _expand(top, np.maximum(rows, 0))
+    left, right = _crossings(corners[order], owner, row)
+    first = np.clip(np.ceil(left - 0.5), 0, width).astype(np.int32)
+    length = np.clip(np.ceil(right - 0.5), 0, width).astype(np.int32) - first
+    span, pixel = _expand(row * width + first, np.maximum(length, 0))
+    seen[pixel] = order[owner[span]]  # where a pixel occurs twice numpy keeps the last, that is the nearest
+    return seen.reshape(height, width)
+
+
+def _crossings(corners: np.ndarray, owner: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right x at which each row's centre line crosses its triangle's outline."""
+    line = row + np.float32(0.5)
+    left, right = np.full(len(row), np.inf, np.float32), np.full(len(row), -np.inf, np.float32)
+    for k in range(3):
+        (x0, y0), (x1, y1) = corners[:, k].T, corners[:, (k + 1) % 3].T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = (x1 - x0) / (y1 - y0)
+            x = x0[owner] + (line - y0[owner]) * slope[owner]
+        inside = (line >= np.minimum(y0, y1)[owner]) & (line < np.maximum(y0, y1)[owner])
+        left = np.where(inside, np.minimum(left, x), left)
+        right = np.where(inside, np.maximum(right, x), right)
+    empty = right < left
+    left[empty] = right[empty] = 0
+    return left, right
+
+
+def _expand(start: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Concatenated ranges ``start[i] … start[i] + count[i] - 1``, with the index i of each element."""
+    owner = np.repeat(np.arange(len(start), dtype=np.int32), count)
+    offset = np.cumsum(count) - count
+    return owner, np.arange(len(owner), dtype=np.int32) + (start - offset).astype(np.int32)[owner]
+
+
+def interpolate(
+    seen: np.ndarray, points: np.ndarray, triangles: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vertex attributes at the covered pixels.
+
+    Args:
+        seen: what :func:`cover` returned.
+        values: float32 (V, K).
+    Returns:
+        flat indices of the covered pixels (N,) and their attributes, float32 (N, K).
+    """
+    covered = np.flatnonzero(seen >= 0)
+    owner = seen.ravel()[covered]
+    p, v = points[triangles], values[triangles]
+    e1, e2 = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
+    d1, d2 = v[:, 1] - v[:, 0], v[:, 2] - v[:, 0]
+    area = e1[:, 0] * e2[:, 1] - e2[:, 0] * e1[:, 1]
+    area = np.where(area == 0, 1, area)[:, None].astype(np.float32)
+    dx = (d1 * e2[:, 1:] - d2 * e1[:, 1:]) / area
+    dy = (d2 * e1[:, :1] - d1 * e2[:, :1]) / area
+    base = v[:, 0] - dx * p[:, 0, :1] - dy * p[:, 0, 1:]
+    rows, columns = np.divmod(covered, seen.shape[1])
+    x, y = (columns + 0.5).astype(np.float32)[:, None], (rows + 0.5).astype(np.float32)[:, None]
+    return covered, base[owner] + dx[owner] * x + dy[owner] * y
