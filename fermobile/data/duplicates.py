@@ -20,6 +20,8 @@ import numpy as np
 NEAR = 0.96
 
 _SIDE = 16
+THUMBNAIL_SIZE = _SIDE * _SIDE
+
 _TABLES, _LEAST_BITS = 16, 16
 _WINDOW = 64  # neighbours compared within a bucket: bounds the work on videos, where thousands of frames are alike
 _CHUNK = 1 << 15
@@ -37,6 +39,11 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     """The image's look: uint8 (256,), from uint8 (H, W) or (H, W, 3) RGB."""
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).reshape(-1)
+
+
+def is_blank(thumbnails: np.ndarray) -> np.ndarray:
+    """Which thumbnails show nothing, bool (N,)."""
+    return np.asarray(_moments(thumbnails)[1] < _LEAST_SPREAD)
 
 
 def duplicate_pairs(digests: Sequence[bytes], thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

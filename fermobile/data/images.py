@@ -11,6 +11,9 @@ from ..contract import InputSpec
 from ..errors import ImageError
 from .image_header import image_size, is_float_tiff, is_truncated
 
+# OpenCV would print, in its own words, what the errors below say.
+cv2.setLogLevel(0)
+
 #: Image file endings that folders are searched for.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -24,11 +27,19 @@ def read_rgb(path: str | Path) -> np.ndarray:
     Raises:
         ImageError: the file is missing, or cannot be decoded.
     """
+    return decode_rgb(read_image_file(path), str(path))
+
+
+def read_image_file(path: str | Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}") from None
-    return decode_rgb(data, str(path))
 
 
 def decode_rgb(data: bytes, name: str) -> np.ndarray:

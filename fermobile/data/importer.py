@@ -16,7 +16,7 @@ from ..errors import DatasetError, ImageError
 from ..files import sha256
 from ..labels import EMOTIONS
 from . import duplicates
-from .images import read_rgb
+from .images import decode_rgb, read_image_file
 from .manifest import SPLITS, DatasetInfo, DatasetWriter, Sample, write_dataset
 from .readers.base import Drop, Face, Reader, Reject
 from .splits import complete_splits, join, subject_pairs
@@ -133,8 +133,9 @@ def _store(reader: Reader, writer: DatasetWriter, advance: Callable[[int], None]
 
 def _keep(face: Face, writer: DatasetWriter, kept: _Kept) -> None:
     if isinstance(face.image, Path):
-        image = read_rgb(face.image)
-        path = writer.store_file(face.where, face.image.read_bytes())
+        data = read_image_file(face.image)
+        image = decode_rgb(data, face.where)
+        path = writer.store_file(face.where, data)
     else:
         image = face.image
         path = writer.store_array(image)

@@ -19,6 +19,7 @@ import csv
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ from .images import read_rgb
 FORMAT_VERSION = 1
 SPLITS = ("train", "val", "test")
 _SHARD_ROWS = 4096
+_SHARD_PATH = re.compile(r"([^:]+\.npy):([0-9]{1,9})")
 
 
 @dataclass(frozen=True)
@@ -123,23 +125,25 @@ class Dataset:
         """The image of one row, uint8 RGB (H, W, 3).
 
         Raises:
-            ImageError: it cannot be read.
+            ImageError: the image file cannot be read.
+            DatasetError: the shard cannot, or lacks the row.
         """
         path = self.paths[index]
-        shard, colon, row = path.rpartition(":")
-        if not colon:
+        in_shard = _SHARD_PATH.fullmatch(path)
+        if in_shard is None:
             return read_rgb(self.folder / path)
+        shard, row = in_shard[1], int(in_shard[2])
         array = self._shard(shard)
-        if not 0 <= int(row) < len(array):
+        if row >= len(array):
             raise DatasetError(f"{self.folder / shard} has {len(array)} images; samples.csv asks for row {row}")
-        image = np.asarray(array[int(row)])
+        image = np.asarray(array[row])
         return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 - memory maps of this folder's own shards
     def _shard(self, name: str) -> np.ndarray:
         try:
             array = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DatasetError(f"{self.folder / name} cannot be read: {error}") from None
         if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] != 3):
             raise DatasetError(f"{self.folder / name} is not uint8 (N, H, W) or (N, H, W, 3)")
@@ -207,6 +211,8 @@ class Dataset:
             raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:
             raise DatasetError(f"{path} is not UTF-8 text") from None
+        except csv.Error as error:
+            raise DatasetError(f"{path} is not valid csv: {error}") from None
         n = len(self.paths)
         self.split, self.subject, self.emotion = (np.array(c, dtype=object) for c in (split, subject, emotion))
         self.votes = np.array(votes, np.float32).reshape(n, len(vote_columns))
@@ -257,6 +263,17 @@ def _read_info(folder: Path) -> tuple[DatasetInfo, str]:
         if name not in ACTION_UNITS:
             raise DatasetError(f"{path}: unknown action unit {name!r}; known: {', '.join(ACTION_UNITS)}")
     return info, digest
+
+
+def set_crop(folder: str | Path, crop: CropSpec) -> None:
+    """Record how a dataset's images frame their faces; the content hash is over labels and images, so it stays.
+
+    Raises:
+        DatasetError: the folder is not a dataset, or its dataset.json is damaged.
+    """
+    path = Path(folder) / "dataset.json"
+    _read_info(Path(folder))
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), "crop": asdict(crop)})
 
 
 class DatasetWriter:
