@@ -20,11 +20,11 @@ _AU25, _AU26, _AU27 = (UNITS.index(u) for u in ("AU25", "AU26", "AU27"))
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
-    return np.round((points - 0.5) * (1 << _SHIFT)).astype(np.int32)
+    return np.rint(points * (1 << _SHIFT) - (1 << _SHIFT - 1)).astype(np.int32)
 
 
 def _colour(rgb: np.ndarray | tuple[float, ...], light: float = 1.0) -> tuple[float, ...]:
-    return tuple(float(v) for v in np.clip(np.asarray(rgb) * light, 0, 255))
+    return tuple(min(255.0, float(v) * light) for v in rgb)
 
 
 def _fill(canvas: np.ndarray, points: np.ndarray, rgb: tuple[float, ...]) -> None:
@@ -45,10 +45,11 @@ def draw_neck(canvas: np.ndarray, camera: _Camera, subject: Subject, scene: Scen
     """Long hair behind, neck, and shoulders in clothes."""
     light = _front_light(scene)
     if subject.hair_style == "long":
-        w = 1.0 + subject.hair_volume
-        outline = [(-0.6, -1.25), (-w, -0.5), (-w, 0.5), (-0.95, 1.5), (0.95, 1.5), (w, 0.5), (w, -0.5), (0.6, -1.25)]
-        hair = np.array([(x, y, 1.0) for x, y in outline], np.float32)
-        _fill(canvas, camera.project(camera.pose(hair)), _colour(subject.hair, 0.6 * light))
+        w = 0.98 + subject.hair_volume
+        t = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+        across, down = np.sign(np.cos(t)) * np.abs(np.cos(t)) ** 0.6, np.sin(t)
+        hair = np.stack([w * across, 0.15 + 1.45 * down, np.full(24, 1.0)], axis=1).astype(np.float32)
+        _fill(canvas, camera.project(camera.pose(hair)), _colour(subject.hair, 0.75 * light))
     chest = [(-0.55, 1.25), (-1.2, 1.5), (-1.9, 1.9), (-2.2, 5.0), (2.2, 5.0), (1.9, 1.9), (1.2, 1.5), (0.55, 1.25)]
     jaw = camera.pose(np.array([(-0.52, 0.35, 0.9), (0.52, 0.35, 0.9)], np.float32))
     root = camera.pose_body(np.array([(0.58, 1.35, 1.0), (0.25, 1.62, 0.8), (-0.25, 1.62, 0.8), (-0.58, 1.35, 1.0)], "f4"))

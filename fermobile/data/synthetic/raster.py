@@ -39,33 +39,31 @@ def cover(points: np.ndarray, depth: np.ndarray, triangles: np.ndarray, height: 
     (ax, ay), (bx, by), (cx, cy) = (corners[:, k].T for k in range(3))
     front = np.flatnonzero((bx - ax) * (cy - ay) - (by - ay) * (cx - ax) < 0)
     order = front[np.argsort(-depth[triangles[front]].sum(axis=1), kind="stable")]
-    y = corners[order, :, 1]
-    top = np.clip(np.ceil(y.min(axis=1) - 0.5), 0, height).astype(np.int32)
-    rows = np.clip(np.ceil(y.max(axis=1) - 0.5), 0, height).astype(np.int32) - top
-    owner, row = _expand(top, np.maximum(rows, 0))
-    left, right = _crossings(corners[order], owner, row)
-    first = np.clip(np.ceil(left - 0.5), 0, width).astype(np.int32)
-    length = np.clip(np.ceil(right - 0.5), 0, width).astype(np.int32) - first
-    span, pixel = _expand(row * width + first, np.maximum(length, 0))
-    seen[pixel] = order[owner[span]]  # where a pixel occurs twice numpy keeps the last, that is the nearest
+    corners = np.take_along_axis(corners[order], np.argsort(corners[order, :, 1:], axis=1), axis=1)
+    top = np.clip(np.ceil(corners[:, 0, 1] - 0.5), 0, height).astype(np.int32)
+    rows = np.clip(np.ceil(corners[:, 2, 1] - 0.5), 0, height).astype(np.int32) - top
+    owner, row = _expand(top, rows)
+    left, right = _crossings(corners, owner, row)
+    first = np.clip(np.ceil(left - np.float32(0.5)), 0, width).astype(np.int32)
+    length = np.clip(np.ceil(right - np.float32(0.5)), 0, width).astype(np.int32) - first
+    span, pixel = _expand(row * np.int32(width) + first, length)
+    seen[pixel] = order[owner][span]  # where a pixel occurs twice numpy keeps the last, that is the nearest
     return seen.reshape(height, width)
 
 
 def _crossings(corners: np.ndarray, owner: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right x at which each row's centre line crosses its triangle's outline."""
+    """Left and right x at which each row's centre line crosses its triangle, whose corners are sorted by y."""
     line = row + np.float32(0.5)
-    left, right = np.full(len(row), np.inf, np.float32), np.full(len(row), -np.inf, np.float32)
-    for k in range(3):
-        (x0, y0), (x1, y1) = corners[:, k].T, corners[:, (k + 1) % 3].T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = (x1 - x0) / (y1 - y0)
-            x = x0[owner] + (line - y0[owner]) * slope[owner]
-        inside = (line >= np.minimum(y0, y1)[owner]) & (line < np.maximum(y0, y1)[owner])
-        left = np.where(inside, np.minimum(left, x), left)
-        right = np.where(inside, np.maximum(right, x), right)
-    empty = right < left
-    left[empty] = right[empty] = 0
-    return left, right
+    (x0, y0), (x1, y1), (x2, y2) = (corners[:, k].T for k in range(3))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        long = (x2 - x0) / (y2 - y0)
+        # The long edge is on one side; on the other the upper short edge, then the lower one.
+        short = np.stack([(x1 - x0) / (y1 - y0), (x2 - x1) / (y2 - y1)], axis=1)
+        short_base = np.stack([x0, x1], axis=1) - short * np.stack([y0, y1], axis=1)
+    edge = 2 * owner + (line >= y1[owner])
+    a = (x0 - long * y0)[owner] + long[owner] * line
+    b = short_base.ravel()[edge] + short.ravel()[edge] * line
+    return np.minimum(a, b), np.maximum(a, b)
 
 
 def _expand(start: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,19 +73,17 @@ def _expand(start: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return owner, np.arange(len(owner), dtype=np.int32) + (start - offset).astype(np.int32)[owner]
 
 
-def interpolate(
-    seen: np.ndarray, points: np.ndarray, triangles: np.ndarray, values: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Vertex attributes at the covered pixels.
+def interpolate(seen: np.ndarray, points: np.ndarray, triangles: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Vertex attributes over the picture.
+
+    Each attribute is an affine function of the pixel inside a triangle, so three numbers per triangle suffice.
 
     Args:
-        seen: what :func:`cover` returned.
+        seen: what :func:`cover` returned, (H, W).
         values: float32 (V, K).
     Returns:
-        flat indices of the covered pixels (N,) and their attributes, float32 (N, K).
+        float32 (K, H, W); meaningless where nothing is seen.
     """
-    covered = np.flatnonzero(seen >= 0)
-    owner = seen.ravel()[covered]
     p, v = points[triangles], values[triangles]
     e1, e2 = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
     d1, d2 = v[:, 1] - v[:, 0], v[:, 2] - v[:, 0]
@@ -95,7 +91,14 @@ def interpolate(
     area = np.where(area == 0, 1, area)[:, None].astype(np.float32)
     dx = (d1 * e2[:, 1:] - d2 * e1[:, 1:]) / area
     dy = (d2 * e1[:, :1] - d1 * e2[:, :1]) / area
-    base = v[:, 0] - dx * p[:, 0, :1] - dy * p[:, 0, 1:]
-    rows, columns = np.divmod(covered, seen.shape[1])
-    x, y = (columns + 0.5).astype(np.float32)[:, None], (rows + 0.5).astype(np.float32)[:, None]
-    return covered, base[owner] + dx[owner] * x + dy[owner] * y
+    base = v[:, 0] - dx * (p[:, 0, :1] - np.float32(0.5)) - dy * (p[:, 0, 1:] - np.float32(0.5))
+    height, width = seen.shape
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    owner = np.maximum(seen, 0)
+    out = np.empty((values.shape[1], height, width), np.float32)
+    for k, (b, gx, gy) in enumerate(zip(base.T, dx.T, dy.T, strict=True)):
+        plane = np.take(np.ascontiguousarray(gx), owner, out=out[k], mode="clip")
+        plane *= x
+        plane += np.take(np.ascontiguousarray(gy), owner) * y
+        plane += np.take(np.ascontiguousarray(b), owner)
+    return out

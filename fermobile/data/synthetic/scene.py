@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,12 +15,12 @@ from .details import draw_eyes, draw_lashes, draw_mouth, draw_neck
 from .expressions import UNITS, Expression
 from .head import AXIS_Z, Head
 from .raster import cover, interpolate, vertex_normals
-from .skin import add_folds, paint_subject
+from .skin import fold_shade, paint_subject
 from .subjects import Subject
 
 _PIVOT = np.array([0.0, 0.0, AXIS_Z], np.float32)
 _CAMERA = 7.0  # distance in eye-corner distances, about 65 cm
-_SUPERSAMPLE = 2
+_SUPERSAMPLE = 1.5
 
 
 @dataclass(frozen=True)
@@ -106,25 +108,20 @@ def render(
         uint8 RGB (size, size, 3), and the six keypoints, float32 (6, 2) pixels: right eye, left eye, nose tip,
         mouth, right ear, left ear.
     """
-    neutral = head.neutral(subject.shape)
-    vertices = neutral + head.displacement(expression.activation)
-    outwards = vertices - np.array([0.0, -0.4, AXIS_Z], np.float32)
-    outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
-    volume = 0.0 if subject.hair_style == "bald" else subject.hair_volume
-    vertices = vertices + outwards * (head.hair_weight * volume)[:, None]
-
+    person = _person(head, subject)
+    vertices = person.neutral + head.displacement(expression.activation)
     camera = _Camera(scene)
-    posed = camera.pose(vertices)
-    keypoints = camera.project(camera.pose(_keypoints_3d(head, vertices)))
-    camera.frame(framing, keypoints[0], keypoints[1], size)
-    canvas = _background(scene.seed, size * _SUPERSAMPLE)
+    anchors = camera.pose(_keypoints_3d(head, vertices))
+    canvas = _background(scene.seed, round(size * _SUPERSAMPLE))
+    camera.frame(framing, anchors, canvas.shape[0])
+    posed = camera.pose(vertices + person.hair)
     draw_neck(canvas, camera, subject, scene)
-    draw_eyes(canvas, camera, head, neutral, posed, subject, scene)
-    draw_mouth(canvas, camera, head, neutral, posed, expression, scene)
-    _draw_mesh(canvas, camera, head, posed, subject, expression, scene)
+    draw_eyes(canvas, camera, head, person.neutral, posed, subject, scene)
+    draw_mouth(canvas, camera, head, person.neutral, posed, expression, scene)
+    _draw_mesh(canvas, camera, head, posed, person, expression, scene)
     draw_lashes(canvas, camera, head, posed, subject)
-    image = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-    return _develop(image, scene), (camera.project(camera.pose(_keypoints_3d(head, vertices))) / _SUPERSAMPLE)
+    keypoints = camera.project(anchors) * np.float32(size / canvas.shape[0])
+    return _develop(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), scene), keypoints
 
 
 def _keypoints_3d(head: Head, vertices: np.ndarray) -> np.ndarray:
@@ -163,13 +160,13 @@ class _Camera:
         flat = posed[:, :2] * (_CAMERA / (_CAMERA + posed[:, 2:]))
         return np.asarray(flat @ self._linear.T + self._offset, np.float32)
 
-    def frame(self, framing: CropSpec | PhotoFraming, right_eye: np.ndarray, left_eye: np.ndarray, size: int) -> None:
-        """Fix where the head lies on the canvas; the eyes are given unframed."""
-        side = size * _SUPERSAMPLE
+    def frame(self, framing: CropSpec | PhotoFraming, anchors: np.ndarray, side: int) -> None:
+        """Fix where the head, whose posed keypoints are given, lies on a canvas of ``side`` pixels."""
         if isinstance(framing, PhotoFraming):
             self._linear = np.eye(2, dtype=np.float32) * np.float32(framing.scale * side)
             self._offset = np.array(framing.centre, np.float32) * side
             return
+        right_eye, left_eye = self.project(anchors[:2])
         dx, dy = left_eye - right_eye
         scale = framing.eye_distance * side / (dx * dx + dy * dy)
         self._linear = np.array([[dx, dy], [-dy, dx]], np.float32) * np.float32(scale)
@@ -190,30 +187,31 @@ def _draw_mesh(
     camera: _Camera,
     head: Head,
     posed: np.ndarray,
-    subject: Subject,
+    person: _Person,
     expression: Expression,
     scene: Scene,
 ) -> None:
     """Rasterise the head over the canvas: texture times light plus a little gloss."""
     points = camera.project(posed)
     triangles = head.triangles
-    if subject.hair_style == "long":
+    if person.subject.hair_style == "long":
         triangles = triangles[~np.isin(triangles[:, 0], head.ear_vertices)]
     normals = vertex_normals(posed, triangles)
     half = scene.light + np.array([0, 0, -1], np.float32)
     gloss = np.clip(normals @ (half / np.linalg.norm(half)), 0, 1) ** 14
-    values = np.column_stack([head.uv, light_at(normals, scene), gloss * 26 * scene.key]).astype(np.float32)
-    height, width = canvas.shape[:2]
-    seen = cover(points, posed[:, 2], triangles, height, width)
-    pixels, attributes = interpolate(seen, points, triangles, values)
-    maps = np.zeros((4, height * width), np.float32)
-    maps[:, pixels] = attributes.T
-    u, v, shade, shine = maps.reshape(4, height, width)
-    texture = add_folds(_texture(subject), expression.activation, UNITS)
-    skin = cv2.remap(texture, u - 0.5, v - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    lit = cv2.multiply(skin, cv2.merge([shade] * 3), dtype=cv2.CV_32F)
-    lit += shine[..., None]
-    np.copyto(canvas, np.clip(lit, 0, 255).astype(np.uint8), where=(seen >= 0)[..., None])
+    values = np.column_stack([head.uv - 0.5, light_at(normals, scene), gloss * 26 * scene.key]).astype(np.float32)
+    seen = cover(points, posed[:, 2], triangles, *canvas.shape[:2])
+    u, v, shade, shine = interpolate(seen, points, triangles, values)
+    folds = cv2.remap(fold_shade(expression.activation, UNITS), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    skin = cv2.remap(person.texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    skin = _scaled(skin, shade * folds)
+    skin = cv2.add(skin, cv2.merge([shine.clip(0, 255).astype(np.uint8)] * 3))
+    cv2.copyTo(skin, (seen >= 0).view(np.uint8), canvas)
+
+
+def _scaled(image: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """uint8 RGB times a float32 factor per pixel, saturated."""
+    return cv2.multiply(image.astype(np.float32), cv2.merge([factor] * 3), dtype=cv2.CV_8U)
 
 
 def light_at(normals: np.ndarray, scene: Scene) -> np.ndarray:
@@ -223,30 +221,55 @@ def light_at(normals: np.ndarray, scene: Scene) -> np.ndarray:
     )
 
 
-_textures: OrderedDict[str, tuple[Subject, np.ndarray]] = OrderedDict()
+class _Person(NamedTuple):
+    """What does not change between the pictures of one person."""
+
+    subject: Subject
+    neutral: np.ndarray
+    hair: np.ndarray  #: (V, 3), how the hair stands off the skull
+    texture: np.ndarray
 
 
-def _texture(subject: Subject) -> np.ndarray:
-    """The subject's painted texture; the last few are kept, because a person's faces come one after another."""
-    known = _textures.get(subject.name)
-    if known is None or known[0] is not subject:
-        known = _textures[subject.name] = (subject, paint_subject(subject))
-        if len(_textures) > 8:
-            _textures.popitem(last=False)
-    return known[1]
+_people: OrderedDict[tuple[int, str], _Person] = OrderedDict()
+
+
+def _person(head: Head, subject: Subject) -> _Person:
+    """The subject on this head; the last few are kept, because a person's faces come one after another."""
+    key = (id(head), subject.name)
+    known = _people.get(key)
+    if known is None or known.subject is not subject:
+        neutral = head.neutral(subject.shape)
+        outwards = neutral - np.array([0.0, -0.4, AXIS_Z], np.float32)
+        outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
+        volume = 0.0 if subject.hair_style == "bald" else subject.hair_volume
+        hair = outwards * (head.hair_weight * np.float32(volume))[:, None]
+        known = _people[key] = _Person(subject, neutral, hair, paint_subject(subject))
+        if len(_people) > 8:
+            _people.popitem(last=False)
+    return known
 
 
 def _background(seed: int, side: int) -> np.ndarray:
     """A blurred room: a gradient and a few soft patches, uint8 RGB."""
     rng = np.random.default_rng([seed, 7])
-    base = rng.uniform(30, 220, 3)
-    coarse = base + rng.normal(0, rng.uniform(5, 35), (3, 3, 3)) + rng.normal(0, 12, (3, 3, 1))
+    chroma = rng.uniform(5, 40)
+
+    def colour(*shape: int) -> np.ndarray:
+        return np.asarray(rng.uniform(25, 225, (*shape, 1)) + rng.normal(0, chroma, (*shape, 3)))
+
+    base = colour()
+    coarse = base + rng.uniform(0.1, 0.6) * (colour(3, 3) - base)
     room = cv2.resize(coarse.astype(np.float32), (24, 24), interpolation=cv2.INTER_CUBIC)
-    for _ in range(rng.integers(0, 4)):
-        x, y, w, h = rng.integers(0, 24, 4)
-        room[y : y + h // 2 + 2, x : x + w // 2 + 2] = rng.uniform(20, 235, 3)
+    for x, y, w, h in rng.integers(0, 24, (rng.integers(0, 5), 4)):
+        room[y : y + h // 2 + 2, x : x + w // 2 + 2] = colour()
     room = np.clip(room, 0, 255).astype(np.uint8)
     return cv2.resize(room, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+@functools.cache
+def _grain() -> np.ndarray:
+    """Sensor noise to cut pieces from: drawing it anew for each picture would take a tenth of the time."""
+    return np.random.default_rng(8).standard_normal(1 << 18, np.float32)
 
 
 def _develop(image: np.ndarray, scene: Scene) -> np.ndarray:
@@ -255,6 +278,7 @@ def _develop(image: np.ndarray, scene: Scene) -> np.ndarray:
     if scene.blur > 0.25:
         out = cv2.GaussianBlur(out, (0, 0), scene.blur)
     if scene.noise:
-        rng = np.random.default_rng([scene.seed, 8])
-        out += rng.standard_normal(out.shape, np.float32) * np.float32(scene.noise)
+        grain = _grain()
+        first = scene.seed % (len(grain) // 2)
+        out += np.resize(grain[first : first + out.size], out.shape) * np.float32(scene.noise)
     return np.asarray(np.clip(out + 0.5, 0, 255).astype(np.uint8))

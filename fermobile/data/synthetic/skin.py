@@ -189,7 +189,7 @@ def _fold_parts() -> dict[str, list[tuple[np.ndarray, float]]]:
         ],
         "AU25": [(_blob((-0.06, 0.55), (0.12, 0.02)), 0.06)],
         "AU26": [(line([(-0.36, 0.26), (-0.41, 0.42), (-0.40, 0.58)], 2, 2.5), 0.12)],
-        "AU27": [(line([(-0.35, 0.22), (-0.41, 0.42), (-0.39, 0.62)], 2, 2.0), 0.30)],
+        "AU27": [(line([(-0.35, 0.22), (-0.41, 0.42), (-0.39, 0.62)], 2, 2.5), 0.16)],
         "AU43": [(line([(-0.48, -0.42), (-0.36, -0.455), (-0.22, -0.42)], 2, 1.5), -0.10)],
     }
 
@@ -243,7 +243,7 @@ def _hairs() -> np.ndarray:
 
 
 def paint_subject(subject: Subject) -> np.ndarray:
-    """The resting texture of a person, float32 RGB (*TEXTURE_SHAPE, 3), 0..255."""
+    """The resting texture of a person, uint8 RGB (*TEXTURE_SHAPE, 3)."""
     r, rng = regions(), np.random.default_rng([subject.texture_seed, 1])
     shade = 1 + 0.030 * _noise(rng, (8, 10)) + 0.020 * _noise(rng, (40, 50)) + 0.012 * _noise(rng, (128, 160))
     shade -= 0.25 * r["sockets"] + 0.22 * r["under_nose"] + 0.20 * r["nose_side"] + 0.20 * r["lid_crease"]
@@ -253,20 +253,20 @@ def paint_subject(subject: Subject) -> np.ndarray:
     for side in (0, 1):
         where, fold = folds()["AU12", side]
         shade[where] -= 0.22 * subject.age * np.maximum(fold, 0)
-    texture = subject.skin * shade[..., None]
-    texture += (r["cheeks"] * 0.35)[..., None] * np.array([8, -10, -8], np.float32)
+    texture = (subject.skin * shade[..., None]).astype(np.float32)
+    _mix(texture, subject.skin * np.array([1.05, 0.88, 0.88], np.float32), r["cheeks"] * 0.35)
     if subject.freckles:
         spots = cv2.GaussianBlur((rng.random(TEXTURE_SHAPE) > 0.988).astype(np.float32), (0, 0), 0.7)
-        texture *= 1 - (0.9 * subject.freckles * spots * r["cheeks"])[..., None]
+        _mix(texture, subject.skin * np.float32(0.5), 1.8 * subject.freckles * spots * r["cheeks"])
     if subject.stubble:
         grain = 0.8 + 0.2 * _noise(rng, (200, 260))
-        texture = _mix(texture, subject.hair * 0.9 + 12, r["beard"] * grain * 0.75 * subject.stubble)
-    texture = _mix(texture, subject.lips, r["lips"] * 0.85)
-    texture *= 1 - 0.55 * r["meeting"][..., None]
-    texture = _mix(texture, subject.skin * np.array([0.28, 0.18, 0.16], np.float32), np.minimum(r["nostrils"] * 1.2, 1))
-    strands = subject.hair * (1 + 0.22 * _hairs())[..., None]
-    texture = _mix(texture, strands, np.maximum(hair_mask(subject), _brows(subject)))
-    return np.clip(texture, 0, 255).astype(np.float32)
+        _mix(texture, subject.hair * np.float32(0.9) + 12, r["beard"] * grain * (0.75 * subject.stubble))
+    _mix(texture, subject.lips, r["lips"] * 0.85)
+    _mix(texture, subject.lips * np.float32(0.4), 0.6 * r["meeting"])
+    _mix(texture, subject.skin * np.array([0.28, 0.18, 0.16], np.float32), r["nostrils"] * 1.2)
+    strands = (subject.hair * (1 + 0.22 * _hairs())[..., None]).astype(np.float32)
+    _mix(texture, strands, np.maximum(hair_mask(subject), _brows(subject)))
+    return np.clip(texture, 0, 255).astype(np.uint8)
 
 
 def _brows(subject: Subject) -> np.ndarray:
@@ -279,19 +279,23 @@ def _brows(subject: Subject) -> np.ndarray:
     return _both_sides(mask) * np.clip(0.62 + 0.3 * w + 0.12 * _hairs(), 0, 0.95)
 
 
-def _mix(texture: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    return np.asarray(texture + (colour - texture) * np.clip(alpha, 0, 1)[..., None], np.float32)
+def _mix(texture: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> None:
+    """Blend a colour, (3,) or a whole texture, into a texture in place; only where alpha is not 0."""
+    rows, columns = np.flatnonzero((alpha > 0.004).any(1)), np.flatnonzero((alpha > 0.004).any(0))
+    if not len(rows):
+        return
+    where = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    part = texture[where]
+    part += ((colour if colour.ndim == 1 else colour[where]) - part) * np.clip(alpha[where], 0, 1)[..., None]
 
 
-def add_folds(texture: np.ndarray, activation: np.ndarray, units: Sequence[str]) -> np.ndarray:
-    """A copy of a resting texture with the folds of the active units, uint8."""
+def fold_shade(activation: np.ndarray, units: Sequence[str]) -> np.ndarray:
+    """By what the folds of the active units multiply a resting texture, float32 TEXTURE_SHAPE."""
     shade = np.ones(TEXTURE_SHAPE, np.float32)
-    for row, unit in zip(activation, units, strict=True):
-        for side, value in enumerate(row):
-            if value > 0.02 and (unit, side) in folds():
-                where, fold = folds()[unit, side]
-                shade[where] -= np.float32(value) * fold
-    return cv2.multiply(texture, cv2.merge([np.maximum(shade, 0.2)] * 3), dtype=cv2.CV_8U)
+    for row, side in np.argwhere(activation > 0.02):
+        if (fold := folds().get((units[row], int(side)))) is not None:
+            shade[fold[0]] -= activation[row, side] * fold[1]
+    return np.maximum(shade, 0.2)
 
 
-__all__ = ["AXIS_Z", "add_folds", "folds", "hair_mask", "paint_subject", "regions", "texture_points"]
+__all__ = ["AXIS_Z", "fold_shade", "folds", "hair_mask", "paint_subject", "regions", "texture_points"]
