@@ -88,14 +88,16 @@ def draw_eyes(
 
 
 def draw_lashes(canvas: np.ndarray, camera: _Camera, head: Head, posed: np.ndarray, subject: Subject) -> None:
-    """The dark edges of the lids."""
-    thick = max(1, round(0.022 * camera.scale))
+    """The dark edges of the lids: slivers that are thickest in the middle."""
+    taper = np.sin(np.linspace(0.15, np.pi - 0.25, len(head.regions["right_eye_upper"])))[:, None].astype(np.float32)
     for side in ("right", "left"):
         upper = camera.project(posed[head.regions[f"{side}_eye_upper"]])
         lower = camera.project(posed[head.regions[f"{side}_eye_lower"]])
-        lines = ((lower, _colour(subject.skin, 0.45), max(1, thick // 2)), (upper, (26, 18, 16), thick))
-        for points, rgb, width in lines:
-            cv2.polylines(canvas, [_fixed(points)], False, rgb, width, cv2.LINE_AA, _SHIFT)
+        across = upper[-1] - upper[0]
+        away = np.array([across[1], -across[0]]) * np.sign(across[0]) / (np.hypot(*across) + 1e-6) * camera.scale
+        for edge, thickness, rgb in ((lower, -0.010, _colour(subject.skin, 0.45)), (upper, 0.026, (26.0, 18.0, 16.0))):
+            outer = edge + away * thickness * taper
+            _fill(canvas, np.concatenate([edge - away * thickness * 0.15, outer[::-1]]), rgb)
 
 
 def draw_mouth(

@@ -109,8 +109,8 @@ class MeasuredHead:
         self.regions: Mapping[str, np.ndarray] = {
             **face.regions,
             "eye_corners": np.array([[33, 133], [362, 263]]),
-            "nose": np.array([1]),
-            "ears": np.array([234, 454]),
+            "nose": np.array([[1, 4]]),
+            "ears": np.array([[234, 127], [454, 356]]),  # the detector marks a point a little above the tragus
         }
 
     def neutral(self, coefficients: np.ndarray) -> np.ndarray:

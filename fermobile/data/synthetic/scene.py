@@ -129,8 +129,8 @@ def _keypoints_3d(head: Head, vertices: np.ndarray) -> np.ndarray:
     r = head.regions
     middle = r["lips_upper"].shape[1] // 2
     mouth = (vertices[r["lips_upper"][-1][middle]] + vertices[r["lips_lower"][-1][middle]]) / 2
-    eyes = vertices[r["eye_corners"]].mean(axis=1)
-    return np.concatenate([eyes, vertices[r["nose"]], mouth[None], vertices[r["ears"]]])
+    eyes, nose, ears = (vertices[r[name]].mean(axis=1) for name in ("eye_corners", "nose", "ears"))
+    return np.concatenate([eyes, nose, mouth[None], ears])
 
 
 class _Camera:
