@@ -62,13 +62,13 @@ def predict(
     target = _Target(annotate, sources, single=webcam is not None or (len(paths) == 1 and not paths[0].is_dir()))
     if annotate is not None:
         refuse_existing(annotate, force)
-    session = Session.open(model or DEFAULT_MODEL, runtime, threads)
     with contextlib.ExitStack() as stack:
         detector = None
         if not cropped:
             from ..face.detector import Detector
 
             detector = stack.enter_context(Detector())
+        session = Session.open(model or DEFAULT_MODEL, runtime, threads)
         work = _Work(Pipeline(session, detector), session, target, every, as_json)
         if webcam is not None:
             work.read_webcam(webcam)
