@@ -69,7 +69,8 @@ def export_run(
         out: the .tflite to write.
         kind: one of :data:`KINDS`.
         io: type of an int8 file's tensors; every other kind has float32.
-        calibration: dataset whose train split sets the ranges when a float run becomes int8.
+        calibration: the run's dataset, if it moved since the training; when a float run becomes int8, its train
+            split sets the ranges.
         force: replace ``out``.
     Raises:
         OutputExistsError: ``out`` is taken.
@@ -84,11 +85,9 @@ def export_run(
     run = Run.open(run_folder)
     calibration_set = None
     if kind == "int8" and not run.quantized:
-        if calibration is None:
-            raise InputError(
-                f"{run_folder} was trained in float: name the dataset whose train split sets the int8 ranges "
-                "with --data, or quantize the run first with 'fermobile quantize'"
-            )
+        from ..data.manifest import Dataset
+
+        calibration = calibration or Dataset(run.info["dataset"]["path"])
         if calibration.sha256 != run.info["dataset"]["sha256"]:
             raise InputError(
                 f"{run_folder} was trained on another dataset than {calibration.folder}; only its own train split is "

@@ -1,0 +1,63 @@
+"""A verification as plain values for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .verify import Comparison, Measured, VerifyReport
+
+
+def to_dict(report: VerifyReport) -> dict[str, Any]:
+    """The emotion figures and the file's hash at the top level; see README for the keys."""
+    contract, dataset = report.file.contract, report.faces.dataset
+    return {
+        "file": str(report.file.path),
+        "sha256": report.file.sha256,
+        "model": contract.name,
+        "emotions": list(contract.emotions),
+        "action_units": list(contract.action_units),
+        "dataset": {
+            "name": dataset.info.name,
+            "sha256": dataset.sha256,
+            "split": report.split,
+            "images": len(report.faces),
+            "unreadable": report.faces.unreadable,
+        },
+        **_figures(report.measured),
+        "passed": report.passed,
+        "diverges_at": report.diverges_at,
+        "faults": [asdict(fault) for fault in report.faults],
+        "warnings": list(report.warnings),
+        "stages": [
+            {
+                "name": stage.name,
+                "previous": stage.previous,
+                "ok": stage.ok,
+                "drift": {head: drift.to_dict() for head, drift in stage.drift.items()},
+            }
+            for stage in report.stages
+        ],
+        "gate": {
+            "max_f1_drop": report.gates.mean,
+            "max_class_f1_drop": report.gates.worst,
+            "misses": list(report.misses),
+        },
+        "against": None if report.comparison is None else _comparison(report.comparison),
+    }
+
+
+def _figures(measured: Measured) -> dict[str, Any]:
+    keys = ("accuracy", "macro_f1", "weighted_f1", "mean_recall", "ece", "per_class", "confusion", "n", "absent")
+    emotion = dict.fromkeys(keys) if measured.emotion is None else measured.emotion.to_dict()
+    return {**emotion, "aus": None if measured.au is None else measured.au.to_dict()}
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "weights_sha256": comparison.weights_sha256,
+        **_figures(comparison.reference),
+        "changes": {head: changes.to_dict() for head, changes in comparison.changes.items()},
+        "flips": None if comparison.flips is None else comparison.flips.tolist(),
+    }
