@@ -73,7 +73,7 @@ def test_train_without_tensorflow_names_the_pip_line(tmp_path: Path) -> None:
     data = tmp_path / "data"
     made = _without("tensorflow", "data", "synth", "--out", data, "--count", 60, "--size", 48)
     assert made.returncode == 0, made.stderr
-    result = _without("tensorflow,tf_keras", "train", "synthetic", "--data", data, "--out", tmp_path / "run")
+    result = _without("tensorflow,tf_keras", "train", "demo", "--data", data, "--out", tmp_path / "run")
     assert result.returncode == 2, result.stderr
     assert "pip install 'fermobile[train]'" in result.stderr
     assert "Traceback" not in result.stderr
