@@ -113,6 +113,8 @@ def _express(emotion: str, units: set[str], rng: np.random.Generator, one_sided:
     activation = rng.uniform(0, _TRACE, (len(UNITS), 2)) * (rng.random((len(UNITS), 1)) < 0.2)
     for unit in sorted(units):
         value = np.clip(strength + rng.normal(0, 0.15), 0.42, 1.0)
+        if unit == "AU43":
+            value = rng.uniform(0.9, 1.0)  # drooping lids are not closed eyes
         row = np.clip(value * rng.uniform(0.85, 1.0, 2), PRESENT, 1.0)
         activation[UNITS.index(unit)] = row
     if one_sided:

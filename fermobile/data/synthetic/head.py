@@ -26,7 +26,7 @@ _SKULL_RINGS = 7
 TEXTURE_SCALE = 96
 TEXTURE_SHAPE = (256, 328)
 _TEXTURE_TOP = -1.65
-_EAR_CORNER = (2.0, 204.0, 34.0, 50.0)  # x, y, width and height of the patch on which the ears lie
+EAR_PATCH = (2.0, 204.0, 34.0, 50.0)  # x, y, width and height of the patch on which the ears lie
 
 
 class Head(Protocol):
@@ -185,7 +185,7 @@ def _ear_triangles(first: int) -> np.ndarray:
 
 
 def _ear_texture() -> np.ndarray:
-    x, y, width, height = _EAR_CORNER
+    x, y, width, height = EAR_PATCH
     outline = _ear_outline()
     outline = (outline - outline.min(axis=0)) / np.ptp(outline, axis=0)
     points = np.concatenate([outline, outline.mean(axis=0, keepdims=True)])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .head import _EAR_CORNER, AXIS_Z, TEXTURE_SCALE, TEXTURE_SHAPE, load_face_mesh, smoothstep, texture_coordinates
+from .head import EAR_PATCH, AXIS_Z, TEXTURE_SCALE, TEXTURE_SHAPE, load_face_mesh, smoothstep, texture_coordinates
 from .subjects import Subject
 
 _Points = Sequence[tuple[float, float]]
@@ -88,7 +88,7 @@ def regions() -> dict[str, np.ndarray]:
     out["beard"] = beard * (1 - out["lips_wide"])
     out["meeting"] = _stroked(uv[r["lips_upper"][-1]], 1, 0.5)
     ear = np.zeros(TEXTURE_SHAPE, np.float32)
-    x, y, w, h = (int(v) for v in _EAR_CORNER)
+    x, y, w, h = (int(v) for v in EAR_PATCH)
     cv2.ellipse(ear, (x + int(w * 0.55), y + int(h * 0.45)), (int(w * 0.22), int(h * 0.28)), 0, 0, 360, 1.0, -1)
     out["ear_hollow"] = cv2.GaussianBlur(ear, (0, 0), 3)
     out["ear"] = np.zeros(TEXTURE_SHAPE, np.float32)
@@ -121,7 +121,7 @@ def _fold_parts() -> dict[str, list[tuple[np.ndarray, float]]]:
     """The folds of every unit on the right side: (mask, strength)."""
 
     def line(points: _Points, width: int = 1, blur: float = 1.1) -> np.ndarray:
-        mask = _stroked(_spline(texture_points(points)), width, blur)
+        mask = _stroked(spline(texture_points(points)), width, blur)
         return mask / max(float(mask.max()), 1e-6)
 
     forehead_middle = [line([(-0.30, y + 0.02), (-0.15, y - 0.01), (0.0, y)]) for y in (-0.82, -0.75, -0.68)]
@@ -197,7 +197,7 @@ def _fold_parts() -> dict[str, list[tuple[np.ndarray, float]]]:
 _DIMPLES = ((-0.03, 0.645), (-0.09, 0.66), (-0.05, 0.70), (-0.11, 0.72), (-0.02, 0.75), (-0.07, 0.765))
 
 
-def _spline(points: np.ndarray) -> np.ndarray:
+def spline(points: np.ndarray) -> np.ndarray:
     """A smooth curve through a few points (Catmull-Rom), eight samples per piece."""
     p = np.concatenate([points[:1] * 2 - points[1:2], points, points[-1:] * 2 - points[-2:-1]])
     t = np.linspace(0, 1, 8, dtype=np.float32)[:, None]
@@ -275,7 +275,7 @@ def _brows(subject: Subject) -> np.ndarray:
     upper, lower = uv[r["right_brow_upper"]], uv[r["right_brow_lower"]]
     middle = (upper + lower) / 2
     half = (lower - upper) / 2 * np.array([0.45, 0.7, 0.8, 0.85, 0.7])[:, None] * w
-    mask = _filled(np.concatenate([_spline(middle - half), _spline(middle + half)[::-1]]), 1.0)
+    mask = _filled(np.concatenate([spline(middle - half), spline(middle + half)[::-1]]), 1.0)
     return _both_sides(mask) * np.clip(0.62 + 0.3 * w + 0.12 * _hairs(), 0, 0.95)
 
 
@@ -298,4 +298,4 @@ def fold_shade(activation: np.ndarray, units: Sequence[str]) -> np.ndarray:
     return np.maximum(shade, 0.2)
 
 
-__all__ = ["AXIS_Z", "fold_shade", "folds", "hair_mask", "paint_subject", "regions", "texture_points"]
+__all__ = ["AXIS_Z", "fold_shade", "folds", "hair_mask", "paint_subject", "regions", "spline", "texture_points"]
