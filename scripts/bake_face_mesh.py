@@ -76,7 +76,7 @@ def ordered_ring(edges: set[tuple[int, int]], start: int) -> list[int]:
         following.setdefault(a, []).append(b)
         following.setdefault(b, []).append(a)
     ring = [start, min(following[start])]
-    while (step := [v for v in following[ring[-1]] if v != ring[-2]][0]) != start:
+    while (step := next(v for v in following[ring[-1]] if v != ring[-2])) != start:
         ring.append(step)
     return ring
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -61,7 +62,7 @@ def data_synth(
     click.echo(f"{summary['faces_per_second']} faces/s, sha256 {summary['sha256'][:16]}")
 
 
-def _summary(folder: Path) -> dict:  # type: ignore[type-arg]
+def _summary(folder: Path) -> dict[str, Any]:
     """Counts of what was written."""
     from collections import Counter
 

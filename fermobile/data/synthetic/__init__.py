@@ -6,7 +6,8 @@
     fields.py            action units as displacements of that mesh
     expressions.py       which units a face shows: EMFACS emotions and free combinations
     subjects.py skin.py  a person's shape and colours; the texture, with the folds each unit makes
-    scene.py details.py  pose, light, background, framing, and the drawing
+    scene.py             pose, light, framing, camera
+    render.py details.py raster.py    the drawing
     dataset.py sheet.py  many faces as a dataset folder; a contact sheet
 """
 

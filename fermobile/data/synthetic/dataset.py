@@ -19,7 +19,8 @@ from ...labels import EMOTIONS
 from ..manifest import DatasetInfo, write_dataset
 from .expressions import Expression, emotion_expression, free_expression
 from .head import Head, measured_head
-from .scene import PhotoFraming, Scene, random_photo, random_scene, render
+from .render import render
+from .scene import PhotoFraming, Scene, random_photo, random_scene
 from .subjects import Subject, make_subject
 
 #: The framing of aligned crops: the whole face, with a little air for a dropped jaw.
@@ -156,12 +157,13 @@ def write_synthetic(
     """
     folder = Path(folder)
     refuse_existing(folder, force)
+    options = {"count": count, "seed": seed, "size": size, **({"mesh": mesh} if mesh else {})}
     info = DatasetInfo(
         name=f"synthetic-{seed}",
         emotions=EMOTIONS,
         action_units=DATASET_UNITS,
         licence="CC0-1.0 (rendered; face shape measured on the Face Research Lab London Set, CC BY 4.0)",
-        source=f"fermobile data synth --count {count} --seed {seed} --size {size}" + (f" --mesh {mesh}" if mesh else ""),
+        source=" ".join(["fermobile data synth", *(f"--{name} {value}" for name, value in options.items())]),
         crop=crop,
         extra={"seed": seed, "count": count, "subjects": -(-count // SAMPLES_PER_SUBJECT)},
     )

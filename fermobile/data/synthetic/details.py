@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
 from .expressions import UNITS, Expression
 from .head import Head
+from .scene import Camera, Scene
 from .subjects import Subject
-
-if TYPE_CHECKING:
-    from .scene import Scene, _Camera
 
 _SHIFT = 4
 _IRIS_RADIUS = 0.066
@@ -41,7 +37,7 @@ def _front_light(scene: Scene) -> float:
     return scene.ambient + scene.key * float(-scene.light[2])
 
 
-def draw_neck(canvas: np.ndarray, camera: _Camera, subject: Subject, scene: Scene) -> None:
+def draw_neck(canvas: np.ndarray, camera: Camera, subject: Subject, scene: Scene) -> None:
     """Long hair behind, neck, and shoulders in clothes."""
     light = _front_light(scene)
     if subject.hair_style == "long":
@@ -52,7 +48,8 @@ def draw_neck(canvas: np.ndarray, camera: _Camera, subject: Subject, scene: Scen
         _fill(canvas, camera.project(camera.pose(hair)), _colour(subject.hair, 0.75 * light))
     chest = [(-0.55, 1.25), (-1.2, 1.5), (-1.9, 1.9), (-2.2, 5.0), (2.2, 5.0), (1.9, 1.9), (1.2, 1.5), (0.55, 1.25)]
     jaw = camera.pose(np.array([(-0.52, 0.35, 0.9), (0.52, 0.35, 0.9)], np.float32))
-    root = camera.pose_body(np.array([(0.58, 1.35, 1.0), (0.25, 1.62, 0.8), (-0.25, 1.62, 0.8), (-0.58, 1.35, 1.0)], "f4"))
+    collar = [(0.58, 1.35, 1.0), (0.25, 1.62, 0.8), (-0.25, 1.62, 0.8), (-0.58, 1.35, 1.0)]
+    root = camera.pose_body(np.array(collar, np.float32))
     trunk = camera.pose_body(np.array([(x, y, 1.0) for x, y in chest], np.float32))
     _fill(canvas, camera.project(trunk), _colour(scene.cloth, 0.9 * light))
     _fill(canvas, camera.project(np.concatenate([jaw, root])), _colour(subject.skin, 0.72 * light))
@@ -60,7 +57,7 @@ def draw_neck(canvas: np.ndarray, camera: _Camera, subject: Subject, scene: Scen
 
 def draw_eyes(
     canvas: np.ndarray,
-    camera: _Camera,
+    camera: Camera,
     head: Head,
     neutral: np.ndarray,
     posed: np.ndarray,
@@ -87,7 +84,7 @@ def draw_eyes(
         _disc(canvas, glint, radius * 0.20, _colour((255, 255, 255), min(1.0, 0.9 * light)))
 
 
-def draw_lashes(canvas: np.ndarray, camera: _Camera, head: Head, posed: np.ndarray, subject: Subject) -> None:
+def draw_lashes(canvas: np.ndarray, camera: Camera, head: Head, posed: np.ndarray, subject: Subject) -> None:
     """The dark edges of the lids: slivers that are thickest in the middle."""
     taper = np.sin(np.linspace(0.15, np.pi - 0.25, len(head.regions["right_eye_upper"])))[:, None].astype(np.float32)
     for side in ("right", "left"):
@@ -102,7 +99,7 @@ def draw_lashes(canvas: np.ndarray, camera: _Camera, head: Head, posed: np.ndarr
 
 def draw_mouth(
     canvas: np.ndarray,
-    camera: _Camera,
+    camera: Camera,
     head: Head,
     neutral: np.ndarray,
     posed: np.ndarray,

@@ -7,6 +7,7 @@ the outer eye corners.  "Right" is the subject's right, at the viewer's left (x 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class Head(Protocol):
     uv: np.ndarray  #: float32 (V, 2), texture pixels
     hair_weight: np.ndarray  #: float32 (V,), how far hair lifts a vertex, 0..1
     ear_vertices: np.ndarray  #: indices of the ears' vertices
-    regions: Mapping[str, np.ndarray]  #: see ``HeadRegions`` in the module text
+    regions: Mapping[str, np.ndarray]  #: named vertices: lids, lips, keypoints
     identities: int  #: number of shape coefficients
 
     def neutral(self, coefficients: np.ndarray) -> np.ndarray:
@@ -147,7 +148,7 @@ def _skull_triangles(oval: np.ndarray, first: int) -> np.ndarray:
     n = len(oval)
     rows = [oval] + [np.arange(n) + first + k * n for k in range(_SKULL_RINGS)]
     out = []
-    for a, b in zip(rows, rows[1:], strict=False):
+    for a, b in itertools.pairwise(rows):
         an, bn = np.roll(a, -1), np.roll(b, -1)
         out += [np.stack([a, an, b], 1), np.stack([an, bn, b], 1)]
     return np.concatenate(out)

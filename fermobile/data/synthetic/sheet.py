@@ -7,7 +7,8 @@ import numpy as np
 
 from ...labels import EMFACS, EMOTIONS
 from .expressions import PARTING, UNITS, Expression, expression
-from .scene import PhotoFraming, plain_scene, render
+from .render import render
+from .scene import PhotoFraming, plain_scene
 from .subjects import make_subject
 
 _COLUMNS = len(EMOTIONS)
@@ -32,7 +33,7 @@ def contact_sheet(seed: int = 0, people: int = 4, cell: int = 160, mesh: str | N
 
 
 def _pure(emotion: str) -> Expression:
-    units = {unit: 0.8 for unit in EMFACS[emotion]}
+    units = dict.fromkeys(EMFACS[emotion], 0.8)
     for unit in EMFACS[emotion]:
         units |= _needs(unit)
     return expression(emotion, units, side="left" if emotion == "contempt" else "both")

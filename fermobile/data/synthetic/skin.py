@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .head import EAR_PATCH, AXIS_Z, TEXTURE_SCALE, TEXTURE_SHAPE, load_face_mesh, smoothstep, texture_coordinates
+from .head import AXIS_Z, EAR_PATCH, TEXTURE_SCALE, TEXTURE_SHAPE, load_face_mesh, smoothstep, texture_coordinates
 from .subjects import Subject
 
 _Points = Sequence[tuple[float, float]]
@@ -38,13 +38,13 @@ def _fixed(points: np.ndarray) -> np.ndarray:
 def _filled(points: np.ndarray, blur: float) -> np.ndarray:
     """Soft mask of a polygon in texture pixels, float32 0..1."""
     mask = np.zeros(TEXTURE_SHAPE, np.uint8)
-    cv2.fillPoly(mask, [_fixed(points)], 255, cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(mask, [_fixed(points)], (255,), cv2.LINE_AA, _SHIFT)
     return _soft(mask, blur)
 
 
 def _stroked(points: np.ndarray, width: int, blur: float) -> np.ndarray:
     mask = np.zeros(TEXTURE_SHAPE, np.uint8)
-    cv2.polylines(mask, [_fixed(points)], False, 255, width, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(mask, [_fixed(points)], False, (255,), width, cv2.LINE_AA, _SHIFT)
     return _soft(mask, blur)
 
 
@@ -66,6 +66,12 @@ def _both_sides(right: np.ndarray) -> np.ndarray:
     return np.maximum(right, right[:, ::-1])
 
 
+_BEARD = (
+    (-0.70, 0.05), (-0.45, 0.25), (-0.3, 0.17), (0.0, 0.18), (0.3, 0.17), (0.45, 0.25),
+    (0.70, 0.05), (0.62, 0.5), (0.35, 0.80), (0.0, 0.9), (-0.35, 0.80), (-0.62, 0.5),
+)  # fmt: skip
+
+
 @functools.cache
 def regions() -> dict[str, np.ndarray]:
     """Soft masks of fixed regions, float32 0..1, each of TEXTURE_SHAPE."""
@@ -83,13 +89,12 @@ def regions() -> dict[str, np.ndarray]:
     out["under_lip"] = _blob((0.0, 0.56), (0.13, 0.025))
     out["philtrum"] = _blob((0.0, 0.235), (0.018, 0.05))
     out["cheeks"] = _both_sides(_blob((-0.45, 0.08), (0.16, 0.13)))
-    beard = _filled(texture_points([(-0.70, 0.05), (-0.45, 0.25), (-0.3, 0.17), (0.0, 0.18), (0.3, 0.17), (0.45, 0.25),
-                                    (0.70, 0.05), (0.62, 0.5), (0.35, 0.80), (0, 0.9), (-0.35, 0.80), (-0.62, 0.5)]), 6.0)
+    beard = _filled(texture_points(_BEARD), 6.0)
     out["beard"] = beard * (1 - out["lips_wide"])
     out["meeting"] = _stroked(uv[r["lips_upper"][-1]], 1, 0.5)
     ear = np.zeros(TEXTURE_SHAPE, np.float32)
     x, y, w, h = (int(v) for v in EAR_PATCH)
-    cv2.ellipse(ear, (x + int(w * 0.55), y + int(h * 0.45)), (int(w * 0.22), int(h * 0.28)), 0, 0, 360, 1.0, -1)
+    cv2.ellipse(ear, (x + int(w * 0.55), y + int(h * 0.45)), (int(w * 0.22), int(h * 0.28)), 0, 0, 360, (1.0,), -1)
     out["ear_hollow"] = cv2.GaussianBlur(ear, (0, 0), 3)
     out["ear"] = np.zeros(TEXTURE_SHAPE, np.float32)
     out["ear"][y - 3 : y + h + 3, : x + w + 4] = 1
@@ -225,7 +230,7 @@ def hair_mask(subject: Subject) -> np.ndarray:
     if subject.hair_style == "receding":
         line -= 0.16 * np.exp(-0.5 * ((side - 0.55) / 0.2) ** 2)
     rng = np.random.default_rng([subject.texture_seed, 2])
-    ragged = cv2.resize(rng.normal(0, 0.035, (1, 40)).astype(np.float32), TEXTURE_SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
+    ragged = 0.035 * _noise(rng, (1, 40))
     mask = smoothstep((line + ragged - y) / 0.07 + 0.5).astype(np.float32)
     return mask * (1 - regions()["ear"])
 

@@ -16,7 +16,9 @@ _HAIRS = np.array(
      [150, 146, 142]],
     np.float32,
 )  # fmt: skip
-_IRISES = np.array([[58, 38, 24], [92, 64, 36], [104, 98, 56], [78, 106, 84], [88, 118, 148], [112, 120, 126]], np.float32)
+_IRISES = np.array(
+    [[58, 38, 24], [92, 64, 36], [104, 98, 56], [78, 106, 84], [88, 118, 148], [112, 120, 126]], np.float32
+)
 
 HAIR_STYLES = ("short", "fringe", "long", "receding", "bald")
 
@@ -76,7 +78,7 @@ def make_subject(seed: int, number: int, identities: int) -> Subject:
         shape=np.clip(rng.normal(0, 0.9, identities), -2.2, 2.2).astype(np.float32),
         skin=skin.astype(np.float32),
         hair=hair.astype(np.float32),
-        iris=(_IRISES[rng.integers(len(_IRISES)) if tone < 2.5 else rng.integers(2)] * rng.uniform(0.8, 1.2)).astype("f4"),
+        iris=(_IRISES[rng.integers(len(_IRISES) if tone < 2.5 else 2)] * rng.uniform(0.8, 1.2)).astype(np.float32),
         lips=lips.astype(np.float32),
         hair_style=style,
         hair_volume=float(rng.uniform(0.02, 0.12) + (0.05 if style in ("long", "fringe") else 0.0)),
