@@ -102,8 +102,10 @@ def _hash_tables(thumbnails: np.ndarray, mean: np.ndarray, spread: np.ndarray, u
         pieces.append((thumbnails[rows] - mean[rows, None]) / spread[rows, None] @ basis)
     features = np.concatenate(pieces)
     if len(features):
-        # All faces are somewhat alike; equal weight for what tells them apart fills the buckets evenly.
-        features = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6)
+        # All faces are somewhat alike; equal weight for what tells them apart fills the buckets evenly.  What
+        # hardly varies (the fine detail of blurred sets) is noise and stays light.
+        spreads = features.std(0)
+        features = (features - features.mean(0)) / np.maximum(spreads, max(1e-6, 0.1 * float(spreads.max())))
     bits = max(_LEAST_BITS, len(usable).bit_length())
     planes = np.random.default_rng(0).standard_normal((_TABLES, basis.shape[1], bits)).astype(np.float32)
     powers = 1 << np.arange(bits, dtype=np.int64)

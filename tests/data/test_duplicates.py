@@ -39,14 +39,16 @@ def test_the_same_photo_changed_is_a_near_duplicate(smooth_image: Draw, change: 
     assert pairs_of([*images, change(images[7])]) == ([], [[7, 200]])
 
 
-def test_finds_what_comparing_all_with_all_finds() -> None:
+@pytest.mark.parametrize("detail", [5, 6, 8, 12])
+def test_finds_what_comparing_all_with_all_finds(detail: int) -> None:
     rng = np.random.default_rng(0)
-    base = np.stack([thumbnail(cv2.resize(rng.integers(0, 256, (6, 6), np.uint8), (32, 32))) for _ in range(300)])
-    noisy = np.clip(base.astype(float)[:150] + rng.normal(0, 12, (150, 256)), 0, 255).astype(np.uint8)
+    draw = (rng.integers(0, 256, (detail, detail), np.uint8) for _ in range(300))
+    base = np.stack([thumbnail(cv2.resize(coarse, (32, 32))) for coarse in draw])
+    noisy = np.clip(base[:150] + rng.normal(0, 6, (150, 256)), 0, 255).astype(np.uint8)
     thumbnails = np.concatenate([base, noisy])
     correlation = np.corrcoef(thumbnails.astype(float))
     expected = {(a, b) for a, b in np.argwhere(correlation >= NEAR + 1e-4).tolist() if a < b}
-    found = {tuple(pair) for pair in near_pairs(thumbnails).tolist()}
+    found = {(a, b) for a, b in near_pairs(thumbnails).tolist()}
     assert len(expected) >= 140
     assert len(found & expected) >= 0.98 * len(expected)
     assert all(correlation[a, b] >= NEAR - 1e-4 for a, b in found)
