@@ -34,10 +34,14 @@ MODELS = ("short", "full")
 #: A photo with a longer side than this many pixels is searched for small faces even when a large one was found.
 LARGE = 1280
 
-#: The models see 128 and 192 pixels; more than this only costs time and makes aliasing.
-_VIEW = 512
-_SMALLEST_TILE = 192
-_MOST_TILES = 256
+#: Side of what the models are given at most, twice their input's; more costs time and makes aliasing.
+_SHORT_VIEW, _FULL_VIEW = 256, 384
+
+_TILE = 256
+
+#: In the search for small faces the photo is shrunk to these shorter and longer sides first, which shows faces down
+#: to a thirtieth of the shorter side.
+_SHORTER, _LONGER = 640, 4096
 
 #: Close-up: the default crop with a quarter of its side added all around.
 _MARGIN = 0.25
@@ -107,10 +111,12 @@ class Detector:
         """Candidates of the full-range model in the whole photo and in its tiles, many of them twice."""
         full = self._full_range()
         yield from full.find(image)
-        for x, y, side in _tiles(image.shape[1], image.shape[0]):
-            for face in full.find(image[y : y + side, x : x + side]):
-                left, top, width, height = face.box
-                yield Face((left + x, top + y, width, height), face.score, face.keypoints + np.array([x, y], np.float32))
+        height, width = image.shape[:2]
+        small = _shrink(image, min(1.0, _SHORTER / min(height, width), _LONGER / max(height, width)))
+        scale = (width / small.shape[1], height / small.shape[0])
+        for x, y in _tile_corners(small.shape[1], small.shape[0]):
+            for face in full.find(small[y : y + _TILE, x : x + _TILE]):
+                yield _placed(face, scale, (x, y))
 
     def _close_up(self, image: np.ndarray, face: Face) -> Face | None:
         """The face as seen close up and upright, in the photo's coordinates; None when it is not seen there."""
@@ -169,7 +175,7 @@ class _ShortRange:
             self.find(np.zeros((8, 8, 3), np.uint8))  # the first call logs too
 
     def find(self, image: np.ndarray) -> list[Face]:
-        view = _view(image)
+        view = _view(image, _SHORT_VIEW)
         result = self._model.detect(self._mp.Image(image_format=self._mp.ImageFormat.SRGB, data=view))
         size = np.array([image.shape[1], image.shape[0]], np.float64)
         shrink = size / [view.shape[1], view.shape[0]]
@@ -200,7 +206,7 @@ class _FullRange:
     def find(self, image: np.ndarray) -> list[Face]:
         size = np.array([image.shape[1], image.shape[0]], np.float64)
         faces = []
-        for d in self._model.process(_view(image)).detections or []:
+        for d in self._model.process(_view(image, _FULL_VIEW)).detections or []:
             b = d.location_data.relative_bounding_box
             box = np.array([b.xmin, b.ymin, b.width, b.height]) * np.tile(size, 2)
             points = np.array([(k.x, k.y) for k in d.location_data.relative_keypoints]) * size
@@ -217,31 +223,38 @@ def _face(box: np.ndarray, score: float, points: np.ndarray) -> Face:
     return Face((x, y, width, height), float(score), points.astype(np.float32))
 
 
-def _view(image: np.ndarray) -> np.ndarray:
-    """The image for a model: contiguous, averaged down when it is large."""
-    height, width = image.shape[:2]
-    if max(height, width) > _VIEW:
-        scale = _VIEW / max(height, width)
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-    return np.ascontiguousarray(image)
+def _placed(face: Face, scale: tuple[float, float], corner: tuple[int, int]) -> Face:
+    """A face of a tile in the coordinates of the photo: the tile's corner is added, then x and y are scaled."""
+    x, y, width, height = face.box
+    box = ((x + corner[0]) * scale[0], (y + corner[1]) * scale[1], width * scale[0], height * scale[1])
+    return Face(box, face.score, ((face.keypoints + corner) * scale).astype(np.float32))
 
 
-def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int]]:
-    """x, y, side of squares of half the shorter side that overlap by half, so that each small face is whole in one."""
-    side = max(min(width, height) // 2, _SMALLEST_TILE)
-    while _count(width, side) * _count(height, side) > _MOST_TILES:
-        side *= 2
-    if side >= max(width, height):
-        return
-    for y in np.linspace(0, max(0, height - side), _count(height, side)).astype(int):
-        for x in np.linspace(0, max(0, width - side), _count(width, side)).astype(int):
-            yield int(x), int(y), side
+def _shrink(image: np.ndarray, scale: float) -> np.ndarray:
+    """The image averaged down; itself, but contiguous, when the scale is 1 or more."""
+    if scale >= 1:
+        return np.ascontiguousarray(image)
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def _count(length: int, side: int) -> int:
-    """Tiles along one side of the photo."""
-    return 1 + max(0, -(-2 * (length - side) // side))
+def _view(image: np.ndarray, longest: int) -> np.ndarray:
+    """The image for a model."""
+    return _shrink(image, longest / max(image.shape[:2]))
+
+
+def _tile_corners(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """x, y of square tiles that overlap by half, so that each small face is whole in one; none for a small image."""
+    if 2 * max(width, height) < 3 * _TILE:
+        return  # hardly closer than the whole photo
+    for y in np.linspace(0, max(0, height - _TILE), _count(height)).astype(int):
+        for x in np.linspace(0, max(0, width - _TILE), _count(width)).astype(int):
+            yield int(x), int(y)
+
+
+def _count(length: int) -> int:
+    """Tiles along one side."""
+    return 1 + max(0, -(-2 * (length - _TILE) // _TILE))
 
 
 def _merge(faces: list[Face]) -> list[Face]:

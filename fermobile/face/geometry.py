@@ -30,7 +30,7 @@ class CropMeasurement:
     """How a set of crops frames its faces.
 
     Attributes:
-        crop: the median framing of the near-frontal faces, rounded to 0.01.
+        crop: the median framing of the near-frontal faces, rounded to 0.001.
         keypoints: float32 (N, 6, 2), fractions of the image's side, in the detector's order; NaN where no face
             was found.
         frontal: bool (N,), the faces that ``crop`` comes from.
@@ -71,7 +71,7 @@ def measure_crop(images: Iterable[np.ndarray], detector: Detector) -> CropMeasur
         name: tuple(float(v) for v in np.percentile(shape[name][frontal], (25, 50, 75)))
         for name in ("eye_distance", "eye_x", "eye_y", "roll")
     }
-    crop = CropSpec(eye_distance=round(quartiles["eye_distance"][1], 2), eye_y=round(quartiles["eye_y"][1], 2))
+    crop = CropSpec(eye_distance=round(quartiles["eye_distance"][1], 3), eye_y=round(quartiles["eye_y"][1], 3))
     return CropMeasurement(crop, keypoints, frontal, quartiles)  # type: ignore[arg-type]
 
 
@@ -123,7 +123,7 @@ def draw_measurement(mean: np.ndarray, measurement: CropMeasurement) -> np.ndarr
     for sign in (-1, 1):
         at = (round((0.5 + sign * crop.eye_distance / 2) * side), round(crop.eye_y * side))
         cv2.drawMarker(sheet, at, (255, 255, 255), cv2.MARKER_CROSS, 40, 3, cv2.LINE_AA)
-    text = f"eye distance {crop.eye_distance:.2f}, eye height {crop.eye_y:.2f}, {measurement.frontal.sum()} faces"
+    text = f"eye distance {crop.eye_distance:.3f}, eye height {crop.eye_y:.3f}, {measurement.frontal.sum()} faces"
     cv2.putText(sheet, text, (12, side - 16), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 2, cv2.LINE_AA)
     return np.asarray(sheet)
 

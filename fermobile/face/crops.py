@@ -1,0 +1,206 @@
+"""From a dataset of photos to a dataset of aligned face crops, in parallel."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import multiprocessing
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..contract import CropSpec
+from ..data.importer import REJECTS_FILE
+from ..data.manifest import Dataset, DatasetWriter, write_dataset
+from ..data.readers.base import Reject
+from ..errors import DatasetError, FaceGeometryError, ImageError, RuntimeFailure
+from .alignment import DEFAULT_CROP, align_face
+from .detector import Detector
+from .mediapipe_import import import_mediapipe
+
+#: Crops up to this many pixels are kept as arrays, exactly; larger ones as JPEG files of quality 95.
+LARGEST_ARRAY = 128
+
+_CHUNK = 8
+
+
+@dataclass(frozen=True)
+class CropSummary:
+    """What a cropping did.
+
+    Attributes:
+        written: faces in the new set.
+        rejects: images left out, and why, in the set's order.
+        several: images with more than one face, of which the largest was taken.
+    """
+
+    written: int
+    rejects: tuple[Reject, ...]
+    several: int
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Number of rejects per kind of reason."""
+        return dict(Counter(reject.reason.partition(":")[0] for reject in self.rejects))
+
+
+def crop_dataset(
+    source: Path,
+    out: Path,
+    *,
+    crop: CropSpec = DEFAULT_CROP,
+    size: int = 96,
+    workers: int | None = None,
+    max_rejects: float = 0.05,
+    force: bool = False,
+    advance: Callable[[int], None] = lambda n: None,
+) -> CropSummary:
+    """Write a dataset folder with the largest face of every image of another one, aligned; labels are kept.
+
+    Images without a usable face are listed in ``rejects.csv``.  The result does not depend on ``workers``.
+
+    Args:
+        source: a dataset folder of photos.
+        out: the folder to make; it appears whole or not at all.
+        crop, size: framing and side in pixels of the crops.
+        workers: processes, each with its own detector (140 MB); None means one per core that we may use.
+        max_rejects: largest fraction of images left out.
+        force: replace ``out``.
+        advance: told the number of images done since the last call.
+    Raises:
+        DatasetError: the source is broken, or more images than ``max_rejects`` have no usable face.
+        MissingExtraError: mediapipe is not installed.
+        OutputExistsError: ``out`` exists.
+        RuntimeFailure: a worker process died.
+    """
+    dataset = Dataset(source)
+    import_mediapipe()  # a missing package shall be reported from here rather than by a dead worker
+    info = dataclasses.replace(dataset.info, crop=crop)
+    rejects: list[Reject] = []
+    several = 0
+    with write_dataset(out, info, force) as writer:
+        for index, face in enumerate(_faces(dataset, crop, size, workers or _cores())):
+            if isinstance(face, str):
+                rejects.append(Reject(dataset.paths[index], face))
+            else:
+                pixels, count = face
+                several += count > 1
+                _store(writer, dataset, index, pixels)
+            advance(1)
+        summary = CropSummary(len(dataset) - len(rejects), tuple(rejects), several)
+        _check(summary, max_rejects)
+        origin = {"name": info.name, "sha256": dataset.sha256, "size": size, "rejects": len(rejects)}
+        writer.info = dataclasses.replace(info, extra={**info.extra, "cropped_from": origin})
+        _write_rejects(writer.folder, rejects)
+    return summary
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _faces(dataset: Dataset, crop: CropSpec, size: int, workers: int) -> Iterator[tuple[Any, int] | str]:
+    """Per image, in order: the crop (an array or JPEG bytes) and the number of faces, or why there is none."""
+    job = (dataset.folder, crop, size)
+    workers = min(workers, -(-len(dataset) // _CHUNK))
+    if workers <= 1:
+        cropper = _Cropper(*job)
+        yield from map(cropper.crop, range(len(dataset)))
+        return
+    # Spawned, because forking a process that holds mediapipe's threads may hang.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, job)
+    try:
+        yield from pool.map(_crop_in_worker, range(len(dataset)), chunksize=_CHUNK)
+    except BrokenProcessPool:
+        raise RuntimeFailure(
+            "a worker process died, perhaps for want of memory; nothing was written. Try again with fewer workers"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Cropper:
+    """One process's dataset and detector."""
+
+    def __init__(self, folder: Path, crop: CropSpec, size: int) -> None:
+        self._dataset, self._crop, self._size = Dataset(folder), crop, size
+        self._detector = Detector()
+
+    def crop(self, index: int) -> tuple[Any, int] | str:
+        try:
+            image = self._dataset.image(index)
+            faces = self._detector.detect(image)
+            if not faces:
+                return "no face found"
+            face = align_face(image, faces[0].keypoints, self._crop, self._size)
+        except ImageError as error:
+            return f"image not readable: {error}"
+        except FaceGeometryError as error:
+            return f"face not usable: {error}"
+        return (face if self._size <= LARGEST_ARRAY else _jpeg(face)), len(faces)
+
+
+_cropper: _Cropper  # of a worker process
+
+
+def _start_worker(folder: Path, crop: CropSpec, size: int) -> None:
+    global _cropper
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process; the parent stops us in good order
+    cv2.setNumThreads(1)
+    _cropper = _Cropper(folder, crop, size)
+
+
+def _crop_in_worker(index: int) -> tuple[Any, int] | str:
+    return _cropper.crop(index)
+
+
+def _jpeg(face: np.ndarray) -> bytes:
+    return bytes(cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+
+
+def _store(writer: DatasetWriter, dataset: Dataset, index: int, pixels: np.ndarray | bytes) -> None:
+    votes, aus = dataset.votes[index], dataset.aus[index]
+    labels = {
+        "split": str(dataset.split[index]),
+        "subject": str(dataset.subject[index]),
+        "emotion": str(dataset.emotion[index]),
+        "votes": () if np.isnan(votes).any() else tuple(float(v) for v in votes),
+        "aus": {name: int(v) for name, v in zip(dataset.info.action_units, aus, strict=True) if np.isfinite(v)},
+    }
+    if isinstance(pixels, bytes):
+        writer.add_file(f"{index:06d}.jpg", pixels, **labels)
+    else:
+        writer.add_array(pixels, **labels)
+
+
+def _check(summary: CropSummary, max_rejects: float) -> None:
+    """Stop when too many images have no usable face; the message shows the first ones."""
+    lost, total = len(summary.rejects), summary.written + len(summary.rejects)
+    first = "".join(f"\n  {r.where}: {r.reason}" for r in summary.rejects[:3])
+    if not summary.written:
+        raise DatasetError(f"none of the {total} images has a usable face{first}")
+    if lost > max_rejects * total:
+        why = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.items())
+        raise DatasetError(
+            f"{lost} of {total} images have no usable face ({why}), more than {max_rejects:.1%}; "
+            f"leave them out with --max-rejects {min(1.0, lost / total + 0.005):.2f}{first}"
+        )
+
+
+def _write_rejects(folder: Path, rejects: list[Reject]) -> None:
+    if not rejects:
+        return
+    with (folder / REJECTS_FILE).open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(["where", "reason"])
+        rows.writerows((reject.where, reject.reason) for reject in rejects)
