@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import InputSpec
-from ..inference.graph import Operator, read_model
+from ..inference.graph import read_model
+from .ops import operator_name
 
 _FLOATS = ("float16", "float32", "float64")
 
@@ -21,7 +22,7 @@ def float_leftovers(data: bytes, float_io: bool) -> list[str]:
     graph = read_model(data).graphs[0]
     found = []
     for op in graph.operators:
-        name = _operator_name(op)
+        name = operator_name(op)
         ends = {"QUANTIZE": graph.inputs, "DEQUANTIZE": graph.outputs}.get(name, ()) if float_io else ()
         touched = [t for t in (*op.inputs, *op.outputs) if t >= 0 and graph.tensors[t].dtype in _FLOATS]
         if any(t not in ends for t in touched):
@@ -42,10 +43,3 @@ def input_byte_error(data: bytes, spec: InputSpec) -> float:
     pixels = np.arange(256, dtype=np.float64)
     stored = pixels - 128 if tensor.dtype == "int8" else pixels
     return float(np.abs((stored - zero) * scale - (pixels - spec.mean) / spec.std).max() / scale)
-
-
-def _operator_name(op: Operator) -> str:
-    from ai_edge_litert.schema_py_generated import BuiltinOperator
-
-    names = {code: name for name, code in vars(BuiltinOperator).items() if not name.startswith("_")}
-    return op.custom or names.get(op.code, f"operator {op.code}")

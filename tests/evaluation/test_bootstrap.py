@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fermobile.evaluation.bootstrap import bootstrap_interval, resample_counts
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_law() -> None:
+    values = np.random.default_rng(0).normal(size=400)
+    low, high = bootstrap_interval(lambda v: float(v.mean()), values)
+    half = 1.96 * values.std() / 20
+    assert low == pytest.approx(values.mean() - half, abs=0.02)
+    assert high == pytest.approx(values.mean() + half, abs=0.02)
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    values = np.arange(50.0)
+    assert bootstrap_interval(np.median, values, n=100, seed=3) == bootstrap_interval(np.median, values, n=100, seed=3)
+    assert bootstrap_interval(np.median, values, n=100, seed=3) != bootstrap_interval(np.median, values, n=100, seed=4)
+
+
+def test_rows_stay_paired() -> None:
+    a = np.random.default_rng(1).random(30)
+    assert bootstrap_interval(lambda x, y: float(np.abs(x - y).max()), a, a.copy(), n=50) == (0.0, 0.0)
+
+
+def test_counts_draw_every_resample_in_full() -> None:
+    counts = resample_counts(37, n=20, seed=5)
+    assert counts.shape == (20, 37)
+    np.testing.assert_array_equal(counts.sum(axis=1), 37)
+    assert abs(counts.mean() - 1) < 1e-6 and counts.std() > 0.8
