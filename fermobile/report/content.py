@@ -18,10 +18,12 @@ class Scored:
     Attributes:
         name: how people call it: "float", "int8".
         heads: head -> float32 (N, labels of that head), rows in the order of ``ReportData.labels``.
+        thresholds: decision threshold per action unit; 0.5 where absent.
     """
 
     name: str
     heads: Mapping[str, np.ndarray]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

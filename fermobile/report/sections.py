@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..evaluation.bootstrap import interval, resample_counts
+from ..evaluation.drift import flip_matrix
 from ..evaluation.metrics import (
     AUMetrics,
     EmotionMetrics,
@@ -79,11 +80,11 @@ def class_scores(data: ReportData) -> Section | None:
         figures.append(Figure(plots.bars(data.contract.emotions, series), f"F1 per emotion, {names}."))
     if models := _with_head(data, "au"):
         units = data.contract.action_units
-        thresholds = np.array([data.contract.threshold(u) for u in units], np.float32)
         known = np.isfinite(data.labels["au"])
         true = data.labels["au"] == 1
-        series = [_f1_series(m.name, (m.heads["au"] >= thresholds) & known, true) for m in models]
-        figures.append(Figure(plots.bars(units, series), f"F1 per action unit at the contract's thresholds, {names}."))
+        cuts = [np.array([m.thresholds.get(u, 0.5) for u in units], np.float32) for m in models]
+        series = [_f1_series(m.name, (m.heads["au"] >= c) & known, true) for m, c in zip(models, cuts, strict=True)]
+        figures.append(Figure(plots.bars(units, series), f"F1 per action unit, {names}, each at its thresholds."))
     if not figures:
         return None
     note = "Whiskers are 95 % bootstrap intervals over the measured faces."
@@ -119,7 +120,7 @@ def precision_recall(data: ReportData) -> Section | None:
             )
         summary = ", ".join(f"{c.name} average precision {c.average_precision:.3f}" for c in curves)
         figures.append(Figure(plots.precision_recall(unit, curves), "", f"{unit}: {summary}"))
-    note = "The dot is where the model decides: the threshold of the contract."
+    note = "The dot is where the model decides: the action unit's threshold in its contract."
     return Section("Precision and recall per action unit", parts().figures(figures, note, small=True))
 
 
@@ -145,11 +146,8 @@ def drift(data: ReportData) -> Section | None:
     ]
     html = parts().figures(figures)
     if "emotion" in heads:
-        count = len(data.contract.emotions)
-        before, after = (m.heads["emotion"].argmax(axis=1) for m in (reference, candidate))
-        flips = np.zeros((count, count), int)
-        np.add.at(flips, (before, after), 1)
-        kept = f"{np.mean(before == after):.1%} of the faces keep their best class"
+        flips = flip_matrix(reference.heads["emotion"], candidate.heads["emotion"])
+        kept = f"{np.trace(flips) / flips.sum():.1%} of the faces keep their best class"
         html += parts().matrices(data.contract.emotions, [(f"flips: {kept}", flips)], *names)
     return Section(f"Drift: {reference.name} to {candidate.name}", html)
 
@@ -173,8 +171,8 @@ def faces(data: ReportData) -> Section | None:
     """Faces with truth and prediction, and annotated photos."""
     if not (data.faces or data.photos):
         return None
-    tiles = [(png_uri(f.image), f.truth, f.prediction) for f in data.faces]
-    photos = [(png_uri(image), text) for image, text in data.photos]
+    tiles = [(image_uri(f.image), f.truth, f.prediction) for f in data.faces]
+    photos = [(image_uri(image), text) for image, text in data.photos]
     return Section("Faces", parts().faces(tiles, photos))
 
 
@@ -215,10 +213,10 @@ def build_sections(data: ReportData) -> list[Section]:
     return [section for make in ALL if (section := make(data))]
 
 
-def png_uri(image: np.ndarray) -> str:
+def image_uri(image: np.ndarray) -> str:
     """A uint8 RGB image as a data URI."""
-    _, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
-    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def _emotions(data: ReportData, model: Scored) -> EmotionMetrics:
@@ -226,8 +224,7 @@ def _emotions(data: ReportData, model: Scored) -> EmotionMetrics:
 
 
 def _action_units(data: ReportData, model: Scored) -> AUMetrics:
-    c = data.contract
-    return au_metrics(model.heads["au"], data.labels["au"], c.action_units, c.thresholds)
+    return au_metrics(model.heads["au"], data.labels["au"], data.contract.action_units, model.thresholds)
 
 
 def _with_head(data: ReportData, head: str) -> list[Scored]:
