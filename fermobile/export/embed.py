@@ -64,12 +64,16 @@ def embed(data: bytes, contract: ModelContract) -> bytes:
     for tensor, name in zip((*graph.inputs, *graph.outputs), (*signature.inputs, *signature.outputs), strict=True):
         graph.tensors[tensor].name = name.encode()
     model.description = f"{contract.name} (fermobile)".encode()
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = _METADATA_NAME, len(model.buffers)
-    model.metadata = [m for m in model.metadata or [] if m.name != _METADATA_NAME] + [entry]
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(_metadata(contract), np.uint8)
-    model.buffers = [_aligned(schema, b) for b in [*model.buffers, buffer]]
+    entry = next((m for m in model.metadata or [] if m.name == _METADATA_NAME), None)
+    if entry is None:
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = _METADATA_NAME, len(model.buffers)
+        model.metadata = [*(model.metadata or []), entry]
+        model.buffers.append(buffer)
+    model.buffers[entry.buffer] = buffer
+    model.buffers = [_aligned(schema, b) for b in model.buffers]
     return _archive(_pack(model), contract)
 
 
