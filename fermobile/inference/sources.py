@@ -84,7 +84,8 @@ class Video:
 
     def __init__(self, source: Path | int, every: int = 1) -> None:
         self._every = every
-        level = cv2.setLogLevel(0)  # what it says, the error says
+        level = cv2.getLogLevel()
+        cv2.setLogLevel(0)  # what it says, the error says
         self._capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
         cv2.setLogLevel(level)
         if not self._capture.isOpened():
