@@ -7,12 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import models_util
+import numpy as np
 import pytest
+
+from fermobile.data.manifest import DatasetInfo, write_dataset
 
 HEAVY = {
     "ai_edge_litert", "cv2", "jinja2", "keras", "matplotlib", "mediapipe", "numpy", "PIL", "rich", "scipy",
     "tensorflow", "tensorflow_model_optimization", "tf_keras", "tflite_runtime",
 }  # fmt: skip
+
+OPTIONAL = "tensorflow,tf_keras,tensorflow_model_optimization,mediapipe,tflite_runtime,jinja2,matplotlib"
 
 _HELP = """
 import json, sys
@@ -61,7 +67,7 @@ def _without(package: str, *args: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def photo(tmp_path: Path, portrait: object) -> Path:
+def photo(tmp_path: Path, portrait: np.ndarray) -> Path:
     import cv2
 
     path = tmp_path / "photo.png"
@@ -71,9 +77,10 @@ def photo(tmp_path: Path, portrait: object) -> Path:
 
 def test_train_without_tensorflow_names_the_pip_line(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    made = _without("tensorflow", "data", "synth", "--out", data, "--count", 60, "--size", 48)
-    assert made.returncode == 0, made.stderr
-    result = _without("tensorflow,tf_keras", "train", "demo", "--data", data, "--out", tmp_path / "run")
+    with write_dataset(data, DatasetInfo("noise", ("happiness",), ("AU12",))) as writer:
+        for split in ("train", "val"):
+            writer.add_array(np.zeros((48, 48), np.uint8), split=split, emotion="happiness", aus={"AU12": 1})
+    result = _without(OPTIONAL, "train", "demo", "--data", data, "--out", tmp_path / "run")
     assert result.returncode == 2, result.stderr
     assert "pip install 'fermobile[train]'" in result.stderr
     assert "Traceback" not in result.stderr
@@ -81,7 +88,18 @@ def test_train_without_tensorflow_names_the_pip_line(tmp_path: Path) -> None:
 
 
 def test_predict_without_mediapipe_names_the_pip_line(photo: Path) -> None:
-    result = _without("mediapipe", "predict", photo)
+    result = _without(OPTIONAL, "predict", photo)
     assert result.returncode == 2, result.stderr
     assert "pip install 'fermobile[face]'" in result.stderr
     assert result.stdout == ""
+
+
+def test_the_base_install_inspects_files_and_reads_cropped_faces(tmp_path: Path, photo: Path) -> None:
+    model = tmp_path / "tiny.tflite"
+    model.write_bytes(models_util.tiny_file())
+    result = _without(OPTIONAL, "inspect", model, "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["kind"] == "int8"
+    result = _without(OPTIONAL, "predict", photo, "--cropped", "--model", model, "--json")
+    assert result.returncode == 0, result.stderr
+    assert len(json.loads(result.stdout)["faces"]) == 1
