@@ -188,6 +188,7 @@ def test_damaged_files_import_or_end_in_one_clear_error(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_official_files_give_the_published_counts(shared: Path, tmp_path: Path) -> None:
     """FER+ majority and soft-label row counts of the real set, in bounded memory."""
     subprocess.run([sys.executable, shared / "tools" / "write_fer2013.py", tmp_path / "fer"], check=True)
