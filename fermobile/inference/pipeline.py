@@ -56,7 +56,8 @@ class Pipeline:
         if detector is not None and session.contract.crop is None:
             raise ContractError(
                 f"{session.file.path}: the contract does not say how the faces it was trained on were cropped, "
-                "so a face in a photo cannot be framed like them; only cropped faces can be read (--cropped)"
+                "so a face in a photo cannot be framed like them; measure the dataset with 'fermobile data measure "
+                "--write' before training, or read faces that are cropped like it with --cropped"
             )
         self._session, self._detector = session, detector
 
