@@ -38,7 +38,7 @@ def quantize(
 
     from ..data.manifest import Dataset
     from ..training.runs import Run
-    from .training_report import TrainingReport
+    from .training_report import TrainingReport, finish
 
     opened = Run.open(run)
     changes = {"quantize.epochs": epochs, "quantize.learning_rate": learning_rate, "quantize.batch": batch}
@@ -47,5 +47,4 @@ def quantize(
     from ..training import quantization_aware
 
     result = quantization_aware.quantize(opened, dataset, out, resume, force, TrainingReport(as_json))
-    if not as_json:
-        click.echo(f"{result.folder}: quantized; next: fermobile export {result.folder} --int8 -o model.tflite")
+    finish(result.folder, f"fermobile export {result.folder} --int8 -o model.tflite", as_json)

@@ -10,9 +10,7 @@ import click
 
 @click.command()
 @click.argument("recipe")
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Dataset folder, with train and val."
-)
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Dataset folder, with train and val.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
 @click.option("--weights", help="Start from 'imagenet', 'none', a Keras weights file, or a run folder.")
 @click.option("--backbone", help="Backbone: mobilenet_v1 or mobilenet_v2.")
@@ -38,7 +36,7 @@ def train(recipe: str, data: Path, out: Path, resume: bool, force: bool, as_json
     """
     from ..data.manifest import Dataset
     from ..training.recipe import load_recipe
-    from .training_report import TrainingReport
+    from .training_report import TrainingReport, finish
 
     resolved = load_recipe(recipe).override(
         **{
@@ -55,8 +53,7 @@ def train(recipe: str, data: Path, out: Path, resume: bool, force: bool, as_json
         }
     )
     dataset = Dataset(data)
-    from ..training import transfer
+    from ..training import transfer  # only now: what is wrong so far is said before TensorFlow's seconds
 
     run = transfer.train(resolved, dataset, out, resume, force, TrainingReport(as_json))
-    if not as_json:
-        click.echo(f"{run.folder}: trained; next: fermobile quantize {run.folder} --data {data} --out {run.folder}-qat")
+    finish(run.folder, f"fermobile quantize {run.folder} --out {run.folder}-qat", as_json)

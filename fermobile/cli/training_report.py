@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from ..errors import MissingExtraError
 from .progress import progress
 
 
@@ -31,3 +33,16 @@ class TrainingReport:
             f"{key} {value:.4f}" for key, value in row.items() if key not in ("stage", "epoch", "seconds", "score")
         )
         click.echo(f"{row['stage']:>8} {row['epoch']:3d}  {figures}  {row['seconds']:.0f} s")
+
+
+def finish(run_folder: Path, next_command: str, as_json: bool) -> None:
+    """Write the run's report where the packages for it are installed, and say what comes next."""
+    from ..report.run_report import write_run_report
+
+    try:
+        said = f"report: {write_run_report(run_folder)}"
+    except MissingExtraError as error:
+        said = f"no report: {error}"
+    click.echo(said, err=True)
+    if not as_json:
+        click.echo(f"{run_folder}: done; next: {next_command}")

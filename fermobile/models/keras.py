@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 
 from ..errors import needs_extra
+from ..stderr import silenced_stderr
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-with needs_extra("train"):
+with needs_extra("train"), silenced_stderr():
     import tensorflow as tf
     import tf_keras as keras
 

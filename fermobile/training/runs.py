@@ -5,8 +5,9 @@
     run.json             recipe, dataset, versions, status, and the parent of a quantized run
     contract.json        the model contract
     metrics.jsonl        one line per epoch
-    checkpoints/ logs/   for resuming; TensorBoard
+    logs/                TensorBoard
     model.weights.h5     the weights that count
+    checkpoints/ features/   for resuming; gone when the run is finished
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,13 +143,15 @@ def start_run(folder: Path, contract: ModelContract, recipe: Recipe, **info: Any
     write_json(folder / "run.json", values)
 
 
-def finish_run(folder: Path, contract: ModelContract, model: keras.Model, **info: Any) -> Run:
+def finish_run(folder: Path, contract: ModelContract, model: keras.Model) -> Run:
     """Write weights and contract, mark the run finished, and open it."""
     temporary = folder / "new.weights.h5"
     model.save_weights(str(temporary))
     temporary.replace(folder / WEIGHTS_FILE)
     write_text(folder / CONTRACT_FILE, contract.to_json())
-    write_json(folder / "run.json", {**read_info(folder), "status": "finished", **info})
+    write_json(folder / "run.json", {**read_info(folder), "status": "finished"})
+    for leftover in ("checkpoints", "features"):
+        shutil.rmtree(folder / leftover, ignore_errors=True)
     return Run.open(folder)
 
 

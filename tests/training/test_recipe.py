@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fermobile.errors import InputError
+from fermobile.training.recipe import Recipe, load_recipe, recipe_from_dict, shipped_recipes
+
+
+def test_every_shipped_recipe_loads_and_begins_with_what_it_is() -> None:
+    assert "mobilenet_v1_emotions" in shipped_recipes()
+    for name in shipped_recipes():
+        assert load_recipe(name).name == name
+        text = (Path(load_recipe.__code__.co_filename).parent / "recipes" / f"{name}.toml").read_text()
+        assert text.startswith("# "), f"{name} must say what it is, what to expect and how long it takes"
+
+
+def test_a_recipe_survives_json() -> None:
+    recipe = load_recipe("mobilenet_v1_emotions")
+    assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_overrides_change_nested_fields_and_none_leaves_them() -> None:
+    recipe = Recipe("r").override(**{"tune.epochs": 3, "network.alpha": None, "seed": 7})
+    assert (recipe.tune.epochs, recipe.network.alpha, recipe.seed) == (3, 1.0, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sed = 1", "unknown entry sed; known: name, tasks"),
+        ("[tune]\nepoch = 1", "unknown entry tune.epoch; known: tune.epochs"),
+        ("[tune]\nepochs = 'many'", "tune.epochs must be int, not 'many'"),
+        ("seed = true", "seed must be int"),
+        ("tune = 3", "tune must be a table"),
+        ("tasks = ['gender']", "tasks"),
+        ("[network]\nsize = 100", "multiple of 32"),
+        ("[head]\nepochs = 0\n[tune]\nepochs = 0", "nothing to train"),
+        ("ema = 1.0", "ema"),
+        ("[labels]\nsmoothing = -0.1", "smoothing"),
+        ("x = ", "Invalid value"),
+    ],
+)
+def test_a_wrong_recipe_says_where_and_what(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        load_recipe(str(path))
+    assert message in str(error.value) and str(path) in str(error.value)
+
+
+def test_an_unknown_recipe_lists_the_shipped_ones() -> None:
+    with pytest.raises(InputError, match=r"shipped: .*mobilenet_v1_emotions"):
+        load_recipe("mobilenet_v9")
