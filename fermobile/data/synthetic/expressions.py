@@ -22,6 +22,10 @@ PARTING = ("AU16", "AU25", "AU26", "AU27")
 PRESENT = 0.35
 _TRACE = 0.10
 
+#: Units that at low intensity would look like another one: drooping lids are not closed eyes, a mouth that is
+#: stretched a little is a dropped jaw, lips tightened a little are lips at rest.
+_LEAST: Mapping[str, float] = {"AU43": 0.95, "AU27": 0.75, "AU23": 0.55, "AU7": 0.5}
+
 #: Units that cannot be told apart, or cannot occur, together.
 _EXCLUSIVE: tuple[frozenset[str], ...] = tuple(
     frozenset(pair.split())
@@ -73,7 +77,7 @@ class Expression:
 def emotion_expression(emotion: str, rng: np.random.Generator) -> Expression:
     """A random instance of an emotion: its EMFACS units, sometimes with companions, at random intensity."""
     units = set(EMFACS[emotion])
-    if emotion in ("surprise", "fear") and rng.random() < 0.25:
+    if emotion == "surprise" and rng.random() < 0.25:
         units = units - {"AU26"} | {"AU27"}
     for unit, probability in _COMPANIONS[emotion]:
         if rng.random() < probability and _compatible(unit, units):
@@ -113,9 +117,8 @@ def _express(emotion: str, units: set[str], rng: np.random.Generator, one_sided:
     activation = rng.uniform(0, _TRACE, (len(UNITS), 2)) * (rng.random((len(UNITS), 1)) < 0.2)
     for unit in sorted(units):
         value = np.clip(strength + rng.normal(0, 0.15), 0.42, 1.0)
-        if unit == "AU43":
-            value = rng.uniform(0.9, 1.0)  # drooping lids are not closed eyes
-        row = np.clip(value * rng.uniform(0.85, 1.0, 2), PRESENT, 1.0)
+        value = max(value, _LEAST.get(unit, 0.0), 0.6 if one_sided else 0.0)
+        row = np.clip(value * rng.uniform(0.88, 1.0, 2), PRESENT, 1.0)
         activation[UNITS.index(unit)] = row
     if one_sided:
         quiet = rng.integers(2)

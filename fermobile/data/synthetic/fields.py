@@ -9,6 +9,7 @@ written for the subject's right side and mirrored.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -95,7 +96,7 @@ _PULLS: dict[str, tuple[Pull, ...]] = {
 _THIN = {"AU20": (0.25, 0.30), "AU23": (0.55, 0.60), "AU24": (0.80, 0.85), "AU14": (0.15, 0.15)}
 
 #: Units that open the jaw, radians about the axis through the ears.
-_JAW = {"AU26": 0.20, "AU27": 0.40}
+_JAW = {"AU26": 0.19, "AU27": 0.41}
 
 #: Lids: how far the upper lid comes down and the lower one up, in eye openings.
 _LIDS = {"AU5": (-0.55, -0.05), "AU6": (0.05, 0.14), "AU7": (0.22, 0.34), "AU43": (1.04, 0.06)}
@@ -103,6 +104,8 @@ _LIDS = {"AU5": (-0.55, -0.05), "AU6": (0.05, 0.14), "AU7": (0.22, 0.34), "AU43"
 
 def action_unit_fields(face: FaceMesh) -> np.ndarray:
     """Displacements at full intensity, float32 (2 * len(UNITS), 468, 3): right then left side of each unit."""
+    # The measured mean is a little crooked; expressions are not.
+    face = dataclasses.replace(face, mean=(face.mean + face.mean[face.mirror] * np.array([-1, 1, 1])) / 2)
     tissue = _tissues(face)
     right_half = smoothstep((0.05 - face.mean[:, 0]) / 0.10)[:, None]
     fields = []

@@ -1,0 +1,56 @@
+"""``fermobile data synth`` on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fermobile.data.manifest import Dataset
+
+Run = Callable[..., Any]
+
+
+def test_it_writes_a_dataset_and_says_what(fermobile: Run, tmp_path: Path) -> None:
+    result = fermobile("data", "synth", "--out", tmp_path / "set", "--count", 40, "--size", 24, "--workers", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "40 faces of 4 people" in result.stdout and "train 16, val 12, test 12" in result.stdout
+    assert len(Dataset(tmp_path / "set")) == 40
+
+
+def test_json_is_one_object(fermobile: Run, tmp_path: Path) -> None:
+    result = fermobile("data", "synth", "--out", tmp_path / "set", "--count", 14, "--size", 16, "--seed", 3, "--json")
+    summary = json.loads(result.stdout)
+    assert summary["count"] == 14 and summary["subjects"] == 2
+    assert summary["splits"] == {"train": 12, "val": 2, "test": 0}
+    assert summary["sha256"] == Dataset(tmp_path / "set").sha256
+    assert summary["emotions"]["neutral"] >= 1 and summary["action_units"]["AU12"] >= 1
+
+
+def test_the_sheet_is_a_picture(fermobile: Run, tmp_path: Path) -> None:
+    import cv2
+
+    sheet = tmp_path / "sheet.png"
+    result = fermobile("data", "synth", "--out", tmp_path / "set", "--count", 1, "--size", 16, "--sheet", sheet)
+    assert result.exit_code == 0, result.stderr
+    image = cv2.imread(str(sheet))
+    assert image is not None and image.shape[1] == 8 * 160
+
+
+def test_existing_output_is_kept(fermobile: Run, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "mine.txt").write_text("keep")
+    result = fermobile("data", "synth", "--out", tmp_path / "set", "--count", 1)
+    assert result.exit_code == 2 and "--force" in result.stderr
+    assert (tmp_path / "set" / "mine.txt").read_text() == "keep"
+
+
+def test_a_missing_mesh_is_named(fermobile: Run, tmp_path: Path) -> None:
+    result = fermobile("data", "synth", "--out", tmp_path / "set", "--count", 1, "--mesh", f"ict:{tmp_path}/no.npz")
+    assert result.exit_code == 2 and "no.npz: no such file" in result.stderr
+    assert not (tmp_path / "set").exists()
+
+
+def test_help_has_an_example(fermobile: Run) -> None:
+    assert "Example:" in fermobile("data", "synth", "--help").stdout
