@@ -39,9 +39,6 @@ MIN_MACRO_F1 = 0.90
 MIN_AU_F1 = 0.85
 MAX_DROP = 0.01
 
-#: Faces rendered when nobody says how many.
-COUNT = 6000
-
 _PHOTO_SIZE = 512
 _PHOTO_EMOTIONS = ("happiness", "surprise", "anger", "sadness", "fear", "neutral")
 _FACES_SHOWN = 40
@@ -80,7 +77,7 @@ class DemoResult:
         return all(gate.met for gate in self.gates)
 
 
-def run_demo(folder: Path, watcher: Watcher, count: int = COUNT, seed: int = 0, force: bool = False) -> DemoResult:
+def run_demo(folder: Path, watcher: Watcher, count: int, seed: int = 0, force: bool = False) -> DemoResult:
     """Render, train, quantize, export, verify, predict and report, all inside ``folder``.
 
     A file that is not verified ends as ``*.rejected``, after the report was written.

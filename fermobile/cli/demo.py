@@ -12,15 +12,12 @@ from .training_report import TrainingReport
 if TYPE_CHECKING:
     from ..report.content import Step
 
-#: As fermobile.demo.COUNT, which cannot be imported here: --help must stay light (a test compares the two).
-COUNT = 6000
-
 
 @click.command()
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder to write."
 )
-@click.option("--count", default=COUNT, show_default=True, type=click.IntRange(min=600), help="Faces to render.")
+@click.option("--count", default=6000, show_default=True, type=click.IntRange(min=600), help="Faces to render.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the faces.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 @click.option("--force", is_flag=True, help="Write into a folder that is there already.")
@@ -37,6 +34,9 @@ def demo(out: Path, count: int, seed: int, as_json: bool, force: bool) -> int:
     import dataclasses
     import json
 
+    from ..files import refuse_existing
+
+    refuse_existing(out, force)  # before TensorFlow takes seconds to load
     from ..demo import run_demo
 
     result = run_demo(out, _Watcher(as_json), count, seed, force)

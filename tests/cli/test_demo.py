@@ -19,13 +19,6 @@ def test_help_says_what_comes_out(fermobile: Command) -> None:
     assert "report" in result.stdout
 
 
-def test_help_and_library_agree_on_the_number_of_faces() -> None:
-    from fermobile import demo as library
-    from fermobile.cli import demo as verb
-
-    assert verb.COUNT == library.COUNT
-
-
 def test_a_folder_that_is_taken_is_refused_before_any_work(fermobile: Command, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     result = fermobile("demo", "--out", tmp_path)
