@@ -85,6 +85,7 @@ def import_dataset(
         vote_emotions=reader.vote_emotions,
         licence=reader.licence,
         source=reader.citation,
+        crop=reader.crop,
     )
     with write_dataset(out, info, force) as writer:
         kept = _store(reader, writer, advance)
@@ -112,7 +113,7 @@ def import_dataset(
             }
         }
         writer.info = dataclasses.replace(info, emotions=tuple(e for e in EMOTIONS if e in present), extra=extra)
-        _write_rejects(writer.folder, kept.rejects)
+        write_rejects(writer.folder, kept.rejects)
     return summary
 
 
@@ -167,7 +168,8 @@ def _counts(samples: list[Sample], splits: np.ndarray) -> dict[str, dict[str, in
     }
 
 
-def _write_rejects(folder: Path, rejects: list[Reject]) -> None:
+def write_rejects(folder: Path, rejects: list[Reject]) -> None:
+    """List the samples that were skipped in rejects.csv of a dataset folder; no file where there are none."""
     if not rejects:
         return
     with (folder / REJECTS_FILE).open("w", newline="", encoding="utf-8") as stream:

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 
 from ..contract import CropSpec
+from ..data.readers import fer2013
 from ..errors import FaceGeometryError
 
 #: Framing of FER2013, as ``fermobile data measure`` finds it on its training images; the default for new sets,
 #: so that models trained on either can be compared.
-DEFAULT_CROP = CropSpec(eye_distance=0.37, eye_y=0.40)
+DEFAULT_CROP = fer2013.CROP
 
 #: Eyes closer than this cannot tell the roll of a face: one pixel of error turns it by 7 degrees.
 MIN_EYE_DISTANCE = 8.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import multiprocessing
 import os
@@ -19,7 +18,7 @@ import cv2
 import numpy as np
 
 from ..contract import CropSpec
-from ..data.importer import REJECTS_FILE
+from ..data.importer import write_rejects
 from ..data.manifest import Dataset, DatasetWriter, write_dataset
 from ..data.readers.base import Reject
 from ..errors import DatasetError, FaceGeometryError, ImageError, RuntimeFailure
@@ -100,7 +99,7 @@ def crop_dataset(
         _check(summary, max_rejects)
         origin = {"name": info.name, "sha256": dataset.sha256, "size": size, "rejects": len(rejects)}
         writer.info = dataclasses.replace(info, extra={**info.extra, "cropped_from": origin})
-        _write_rejects(writer.folder, rejects)
+        write_rejects(writer.folder, rejects)
     return summary
 
 
@@ -195,12 +194,3 @@ def _check(summary: CropSummary, max_rejects: float) -> None:
             f"{lost} of {total} images have no usable face ({why}), more than {max_rejects:.1%}; "
             f"leave them out with --max-rejects {min(1.0, lost / total + 0.005):.2f}{first}"
         )
-
-
-def _write_rejects(folder: Path, rejects: list[Reject]) -> None:
-    if not rejects:
-        return
-    with (folder / REJECTS_FILE).open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["where", "reason"])
-        rows.writerows((reject.where, reject.reason) for reject in rejects)

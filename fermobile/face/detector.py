@@ -26,8 +26,9 @@ import numpy as np
 
 from ..contract import CropSpec
 from ..errors import FaceGeometryError, ImageError, InputError
+from ..stderr import silenced_stderr
 from .alignment import DEFAULT_CROP, align_face, eye_transform, map_points
-from .mediapipe_import import import_mediapipe, silenced_stderr
+from .mediapipe_import import import_mediapipe
 
 MODELS = ("short", "full")
 

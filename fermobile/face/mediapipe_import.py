@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 from typing import cast
 
@@ -32,22 +29,3 @@ def import_mediapipe() -> ModuleType:
         if hide:
             del sys.modules["tensorflow"]
     return cast(ModuleType, mediapipe)
-
-
-@contextlib.contextmanager
-def silenced_stderr() -> Iterator[None]:
-    """Send the process's file descriptor 2 to nowhere for the length of the block.
-
-    mediapipe's C++ logs there before any log level can be set.  Errors come as Python exceptions, so nothing
-    of use is lost; keep the block short, because other threads' messages vanish too.
-    """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)

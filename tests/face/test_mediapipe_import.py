@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 
 from fermobile.errors import MissingExtraError
-from fermobile.face.mediapipe_import import import_mediapipe, silenced_stderr
+from fermobile.face.mediapipe_import import import_mediapipe
+from fermobile.stderr import silenced_stderr
 
 _SCRIPT = """
 import sys

@@ -9,6 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ...contract import CropSpec
+
 
 @dataclass(frozen=True)
 class Face:
@@ -54,6 +56,7 @@ class Reader(Protocol):
         name: the dataset's short name.
         licence, citation: its terms as far as they are known, and where it comes from.
         vote_emotions, action_units: columns that its samples may fill.
+        crop: how its images frame the faces; None where that is not known.
         sources: label files whose hashes are recorded.
         total, unit: the length of the work for the progress bar ("bytes" of text, or "images").
     """
@@ -63,6 +66,7 @@ class Reader(Protocol):
     citation: str
     vote_emotions: tuple[str, ...]
     action_units: tuple[str, ...]
+    crop: CropSpec | None
     sources: tuple[Path, ...]
     total: int
     unit: str

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...contract import CropSpec
 from ...errors import DatasetError
 from .base import Drop, Face, Reject
 from .table import Table
@@ -18,6 +19,9 @@ SPLIT_OF_USAGE = {"Training": "train", "PublicTest": "val", "PrivateTest": "test
 COLUMNS = ("emotion", "pixels", "Usage")
 LICENCE = "FER2013: research use only (ICML 2013 facial expression recognition challenge on Kaggle)"
 CITATION = "Goodfellow et al. 2013, Challenges in representation learning, arXiv:1307.0414"
+#: How the distributed images frame their faces: the median over the training images on which MediaPipe finds a
+#: face looking ahead, as ``fermobile data measure`` shows it (quartiles: eye distance 0.35 to 0.41, height 0.36 to 0.42).
+CROP = CropSpec(eye_distance=0.37, eye_y=0.40)
 
 _SIDE = 48
 _PIXEL = {str(value): value for value in range(256)}
@@ -31,6 +35,7 @@ class Fer2013:
     citation = CITATION
     vote_emotions: tuple[str, ...] = ()
     action_units: tuple[str, ...] = ()
+    crop: CropSpec | None = CROP
     unit = "bytes"
 
     def __init__(self, path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ...contract import CropSpec
 from ...errors import DatasetError
 from ...labels import EMOTIONS
 from . import fer2013
@@ -29,6 +30,7 @@ class FerPlus:
     citation = f"Barsoum et al. 2016, arXiv:1608.01041, on {fer2013.CITATION}"
     vote_emotions = EMOTIONS
     action_units: tuple[str, ...] = ()
+    crop: CropSpec | None = fer2013.CROP
     unit = "bytes"
 
     def __init__(self, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ...contract import CropSpec
 from ...errors import DatasetError, InputError
 from ...labels import emotion_name
 from ..images import IMAGE_SUFFIXES
@@ -24,6 +25,7 @@ class ImageFolder:
     licence = "unknown: the terms of the images' source apply"
     vote_emotions: tuple[str, ...] = ()
     action_units: tuple[str, ...] = ()
+    crop: CropSpec | None = None
     sources: tuple[Path, ...] = ()
     unit = "images"
 
