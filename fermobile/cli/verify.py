@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Dataset folder [default: that of --against].")
-@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    show_default=True,
+    help="Split whose faces are used.",
+)
 @click.option("--against", type=click.Path(path_type=Path), help="The float run that the file was made from.")
 @click.option("--max-f1-drop", type=float, default=0.01, show_default=True, help="Gate on macro-F1 and mean AU F1.")
 @click.option(
