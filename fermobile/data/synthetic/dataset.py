@@ -200,9 +200,7 @@ def _sample(seed: int, index: int, identities: int) -> tuple[Subject, Expression
     return _subject(seed, number, identities), face, random_scene(rng), random_photo(rng)
 
 
-def _finish(
-    index: int, subject: Subject, face: Expression, image: np.ndarray, keypoints: np.ndarray
-) -> SyntheticFace:
+def _finish(index: int, subject: Subject, face: Expression, image: np.ndarray, keypoints: np.ndarray) -> SyntheticFace:
     return SyntheticFace(
         image=image,
         keypoints=keypoints,

@@ -94,9 +94,7 @@ def free_expression(rng: np.random.Generator) -> Expression:
     return _express("", units, rng)
 
 
-def expression(
-    emotion: str = "", intensities: Mapping[str, float] | None = None, side: str = "both"
-) -> Expression:
+def expression(emotion: str = "", intensities: Mapping[str, float] | None = None, side: str = "both") -> Expression:
     """Exactly the given units: for pictures and tests.  ``side`` is "both", "right" or "left"."""
     activation = np.zeros((len(UNITS), 2), np.float32)
     for unit, value in (intensities or {}).items():

@@ -55,7 +55,7 @@ def _soft(mask: np.ndarray, blur: float) -> np.ndarray:
 
 def _blob(at: tuple[float, float], reach: tuple[float, float]) -> np.ndarray:
     """A Gaussian spot on the mean face, peak 1."""
-    (cx, cy), = texture_points([at])
+    ((cx, cy),) = texture_points([at])
     y, x = np.mgrid[: TEXTURE_SHAPE[0], : TEXTURE_SHAPE[1]].astype(np.float32)
     sx, sy = reach[0] * TEXTURE_SCALE, reach[1] * TEXTURE_SCALE
     return np.exp(-0.5 * (((x - cx) / sx) ** 2 + ((y - cy) / sy) ** 2)).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,8 @@ from fermobile.labels import EMOTIONS
 @pytest.fixture(scope="module")
 def detector() -> Iterator[object]:
     pytest.importorskip("mediapipe", reason="needs mediapipe: pip install 'fermobile[face]'")
-    from pathlib import Path
 
-    from fermobile.face.mediapipe_import import import_mediapipe, silenced_stderr
+    from fermobile.face.mediapipe_import import import_mediapipe
 
     mediapipe = import_mediapipe()
     tasks = mediapipe.tasks
@@ -25,8 +25,7 @@ def detector() -> Iterator[object]:
     options = tasks.vision.FaceDetectorOptions(
         base_options=tasks.BaseOptions(model_asset_buffer=model.read_bytes()), min_detection_confidence=0.5
     )
-    with silenced_stderr():
-        found = tasks.vision.FaceDetector.create_from_options(options)
+    found = tasks.vision.FaceDetector.create_from_options(options)
     yield lambda image: found.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, image)).detections
     found.close()
 

@@ -14,8 +14,11 @@ def _slow(points: np.ndarray, depth: np.ndarray, triangles: np.ndarray, size: in
     pixel = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1) + 0.5
     for t in sorted(range(len(triangles)), key=lambda t: -depth[triangles[t]].sum()):
         a, b, c = points[triangles[t]]
-        sides = [(w - v)[0] * (pixel - v)[..., 1] - (w - v)[1] * (pixel - v)[..., 0] for v, w in ((a, b), (b, c), (c, a))]
-        out[np.max(sides, axis=0) < 0] = t
+        inside = np.ones((size, size), bool)
+        for v, w in ((a, b), (b, c), (c, a)):
+            (ex, ey), along = w - v, pixel - v
+            inside &= ex * along[..., 1] - ey * along[..., 0] < 0
+        out[inside] = t
     return out
 
 
