@@ -78,7 +78,7 @@ class Change:
 
     def to_dict(self) -> dict[str, float]:
         """Plain Python values, for JSON; ``low`` and ``high`` bound ``change`` = candidate - reference."""
-        return {**asdict(self), "change": -self.drop}
+        return {**asdict(self), "change": self.candidate - self.reference}
 
 
 @dataclass(frozen=True)
