@@ -185,6 +185,6 @@ def _show_changes(console: Console, title: str, changes: F1Changes) -> None:
         table.add_column(column, justify="right" if column else "left")
     for name, c in {**changes.per_label, "mean": changes.mean}.items():
         span = f"{c.low:+.4f} … {c.high:+.4f}"
-        row = (name, f"{c.reference:.4f}", f"{c.candidate:.4f}", f"{c.candidate - c.reference:+.4f}", span, str(c.support))
-        table.add_row(*row, style="bold" if name == "mean" else "")
+        figures = (f"{c.reference:.4f}", f"{c.candidate:.4f}", f"{c.candidate - c.reference:+.4f}")
+        table.add_row(name, *figures, span, str(c.support), style="bold" if name == "mean" else "")
     console.print(table)
