@@ -103,7 +103,7 @@ def learning_curve(epochs: Sequence[Mapping[str, Any]], lines: Mapping[str, str]
         ax.set(xlabel="epoch", ylabel=ylabel, xlim=(0.5, len(epochs) + 0.5))
         ax.locator_params(axis="x", integer=True)
         if len(lines) > 1:
-            ax.legend(loc="lower right")
+            ax.legend(loc="best")
 
     return _svg(draw, 2.7)
 
