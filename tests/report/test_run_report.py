@@ -20,7 +20,9 @@ from fermobile.training.runs import read_info, start_run
 def run_folder(tmp_path: Path, report_data: ReportData) -> Path:
     """A finished run as training leaves it, without weights that could be loaded."""
     folder = tmp_path / "run"
-    start_run(folder, report_data.contract, Recipe(name="demo"), dataset={"name": "synthetic", "sha256": "00"})
+    start_run(
+        folder, report_data.contract, Recipe(name="demo"), dataset={"name": "synthetic", "sha256": "00", "path": "data"}
+    )
     rows = [{**epoch, "score": epoch["val_macro_f1"]} for epoch in report_data.epochs]
     lines = [json.dumps({k: v for k, v in row.items() if v is not None}) for row in rows]
     (folder / "metrics.jsonl").write_text("\n".join(lines), encoding="utf-8")
