@@ -12,16 +12,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .errors import OutputExistsError
+from .errors import InputError, OutputExistsError
 
 
-def refuse_existing(path: Path, force: bool) -> None:
-    """Raise OutputExistsError when ``path`` exists and ``force`` is not set (an empty folder is fine)."""
-    if force or not path.exists():
+def refuse_existing(path: Path, force: bool, marker: str | None = None) -> None:
+    """Raise OutputExistsError when ``path`` exists and ``force`` is not set (an empty folder is fine).
+
+    Args:
+        path: where something is to be written.
+        force: the user allows replacing it.
+        marker: a file that tells a folder of ours; a folder without it is not deleted, whatever ``force`` says.
+    Raises:
+        InputError: ``force`` would delete something that is not ours.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    raise OutputExistsError(path)
+    if not force:
+        raise OutputExistsError(path)
+    if marker is not None and not (path / marker).is_file():
+        raise InputError(f"{path} holds no {marker}: --force replaces only what fermobile wrote; choose another path")
 
 
 @contextlib.contextmanager
@@ -42,18 +51,19 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def writing_folder(path: Path, force: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path`` that takes its name only when the block ends well."""
-    refuse_existing(path, force)
+def writing_folder(path: Path, marker: str, force: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path`` that takes its name only when the block ends well.
+
+    ``marker`` is as in :func:`refuse_existing`.
+    """
+    refuse_existing(path, force, marker)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o755)
-        if path.is_dir():
+        if path.exists():
             shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

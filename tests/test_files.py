@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fermobile import files
-from fermobile.errors import OutputExistsError
+from fermobile.errors import InputError, OutputExistsError
 
 
 def _contents(folder: Path) -> list[str]:
@@ -46,11 +46,11 @@ def test_written_files_have_the_permissions_of_any_other_file(tmp_path: Path) ->
 
 def test_a_folder_takes_its_name_only_when_the_block_ends_well(tmp_path: Path) -> None:
     target = tmp_path / "set"
-    with pytest.raises(KeyboardInterrupt), files.writing_folder(target) as temporary:
+    with pytest.raises(KeyboardInterrupt), files.writing_folder(target, "old") as temporary:
         (temporary / "half").touch()
         raise KeyboardInterrupt
     assert _contents(tmp_path) == []
-    with files.writing_folder(target) as temporary:
+    with files.writing_folder(target, "old") as temporary:
         (temporary / "whole").touch()
     assert _contents(target) == ["whole"]
 
@@ -59,19 +59,24 @@ def test_a_taken_folder_is_refused_and_replaced_whole_by_force(tmp_path: Path) -
     target = tmp_path / "set"
     target.mkdir()
     (target / "old").touch()
-    with pytest.raises(OutputExistsError), files.writing_folder(target):
+    with pytest.raises(OutputExistsError), files.writing_folder(target, "old"):
         pytest.fail("the work must not begin")
-    with files.writing_folder(target, force=True) as temporary:
+    with files.writing_folder(target, "old", force=True) as temporary:
         (temporary / "new").touch()
     assert _contents(target) == ["new"]
 
 
-def test_force_replaces_a_file_by_a_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_force_deletes_nothing_that_is_not_ours(tmp_path: Path, kind: str) -> None:
     target = tmp_path / "set"
-    target.touch()
-    with files.writing_folder(target, force=True) as temporary:
-        (temporary / "new").touch()
-    assert _contents(target) == ["new"]
+    if kind == "folder":
+        target.mkdir()
+        (target / "precious").touch()
+    else:
+        target.touch()
+    with pytest.raises(InputError, match="holds no old"), files.writing_folder(target, "old", force=True):
+        pytest.fail("the work must not begin")
+    assert target.exists() and (kind == "file" or _contents(target) == ["precious"])
 
 
 def test_refuse_existing(tmp_path: Path) -> None:

@@ -357,7 +357,7 @@ class DatasetWriter:
 @contextlib.contextmanager
 def write_dataset(folder: str | Path, info: DatasetInfo, force: bool = False) -> Iterator[DatasetWriter]:
     """``with write_dataset(folder, info) as writer: writer.add_array(...)``: the folder appears whole or not at all."""
-    with writing_folder(Path(folder), force) as temporary:
+    with writing_folder(Path(folder), "dataset.json", force) as temporary:
         writer = DatasetWriter(temporary, info)
         try:
             yield writer

@@ -132,6 +132,9 @@ def read_info(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path} is damaged: {error!r}") from None
     if version != RUN_VERSION:
         raise RunError(f"{path}: run version {version}; this fermobile reads {RUN_VERSION}: train again")
+    missing = {"status", "quantized", "recipe", "dataset"} - info.keys()
+    if missing or not {"name", "sha256", "path"} <= info["dataset"].keys():
+        raise RunError(f"{path} is damaged: it lacks {', '.join(sorted(missing)) or 'parts of dataset'}")
     return dict(info)
 
 

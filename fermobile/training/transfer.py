@@ -18,8 +18,8 @@ from ..contract import InputSpec, ModelContract
 from ..data.augment import NONE, Augment
 from ..data.batches import batches
 from ..data.manifest import Dataset
-from ..errors import DatasetError, InputError, OutputExistsError, RunError
-from ..files import sha256, writing
+from ..errors import DatasetError, InputError, RunError
+from ..files import refuse_existing, sha256, writing
 from ..labels import EMOTIONS
 from ..models.keras import keras, tf
 from ..models.network import build_head, build_network, copy_weights, feature_model
@@ -76,10 +76,7 @@ def prepare_folder(folder: Path, resume: bool, force: bool, recipe: Recipe, data
         if info["dataset"]["sha256"] != dataset.sha256:
             raise RunError(f"{folder} was started with another dataset ({info['dataset']['name']})")
         return bool(info["status"] == "finished")
-    if not force:
-        raise OutputExistsError(folder)
-    if not (folder / "run.json").exists():
-        raise RunError(f"{folder} is not a run folder; --force replaces run folders only")
+    refuse_existing(folder, force, "run.json")
     shutil.rmtree(folder)
     return False
 

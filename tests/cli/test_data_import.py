@@ -70,10 +70,12 @@ def test_rejects_are_announced(fermobile: Callable[..., Any], source: Path, tmp_
 
 
 def test_existing_output(fermobile: Callable[..., Any], source: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "precious").touch()
-    result = fermobile("data", "import", "fer2013", source, "--out", tmp_path / "out")
+    command = ("data", "import", "fer2013", source, "--out", tmp_path / "out")
+    assert fermobile(*command).exit_code == 0
+    (tmp_path / "out" / "stale").touch()
+    result = fermobile(*command)
     assert result.exit_code == 2
     assert "--force" in result.stderr
-    assert (tmp_path / "out" / "precious").exists()
-    assert fermobile("data", "import", "fer2013", source, "--out", tmp_path / "out", "--force").exit_code == 0
+    assert (tmp_path / "out" / "stale").exists()
+    assert fermobile(*command, "--force").exit_code == 0
+    assert not (tmp_path / "out" / "stale").exists()

@@ -114,7 +114,7 @@ def test_an_existing_run_is_neither_overwritten_nor_resumed_with_another_recipe(
 
 def test_force_replaces_run_folders_only(patterns: Dataset, tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("mine")
-    with pytest.raises(RunError, match="replaces run folders only"):
+    with pytest.raises(InputError, match=r"holds no run\.json"):
         train(RECIPE, patterns, tmp_path, force=True)
     assert (tmp_path / "precious.txt").exists()
 

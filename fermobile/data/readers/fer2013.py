@@ -20,7 +20,8 @@ COLUMNS = ("emotion", "pixels", "Usage")
 LICENCE = "FER2013: research use only (ICML 2013 facial expression recognition challenge on Kaggle)"
 CITATION = "Goodfellow et al. 2013, Challenges in representation learning, arXiv:1307.0414"
 #: How the distributed images frame their faces: the median over the training images on which MediaPipe finds a
-#: face looking ahead, as ``fermobile data measure`` shows it (quartiles: eye distance 0.35 to 0.41, height 0.36 to 0.42).
+#: face looking ahead, as ``fermobile data measure`` shows it (eye distance 0.35 to 0.41, height 0.36 to 0.42 between
+#: the quartiles).
 CROP = CropSpec(eye_distance=0.37, eye_y=0.40)
 
 _SIDE = 48
