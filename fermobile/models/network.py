@@ -58,7 +58,7 @@ def build_head(channels: int, spec: NetworkSpec) -> keras.Model:
 def _with_head(inputs: keras.KerasTensor, features: keras.KerasTensor, spec: NetworkSpec) -> keras.Model:
     x = keras.layers.BatchNormalization(name="head_bn")(features)
     x = keras.layers.ReLU(name="head_relu")(x)
-    # A generator of its own makes the masks part of the checkpoint, so a resumed run draws the same ones.
+    # A generator of its own, which the training loop saves: a resumed run draws the masks it would have drawn.
     x = keras.layers.Dropout(spec.dropout, seed=spec.seed, rng_type="stateful", name="head_dropout")(x)
     return keras.Model(inputs, _outputs(x, len(spec.emotions), len(spec.action_units)), name=spec.backbone)
 

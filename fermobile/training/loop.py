@@ -105,8 +105,10 @@ class Stage:
             key: tf.Variable(value, dtype=tf.float64, trainable=False)
             for key, value in (("epoch", 0), ("step", 0), ("loss", 0), ("best", -1), ("waited", 0), ("seconds", 0))
         }
+        # Keras keeps the generators of dropout masks out of its checkpoints, and so has no public name for them.
+        masks = [m._random_generator._generator for m in model.layers if isinstance(m, keras.layers.Dropout)]
         checkpoint = tf.train.Checkpoint(
-            model=model, optimizer=self._optimizer, shadow=self._shadow, state=list(self._state.values())
+            model=model, optimizer=self._optimizer, shadow=self._shadow, state=list(self._state.values()), masks=masks
         )
         self._checkpoints = tf.train.CheckpointManager(checkpoint, str(folder / "checkpoints" / name), max_to_keep=1)
         self._best = folder / "checkpoints" / f"{name}.best.weights.h5"
