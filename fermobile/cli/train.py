@@ -12,7 +12,7 @@ import click
 @click.argument("recipe")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Dataset folder, with train and val.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
-@click.option("--weights", help="Start from 'imagenet', 'none', a Keras weights file, or a run folder.")
+@click.option("--weights", help="Start from 'imagenet', 'faces', 'none', a Keras weights file, or a run folder.")
 @click.option("--backbone", help="Backbone: mobilenet_v1 or mobilenet_v2.")
 @click.option("--alpha", type=float, help="Width multiplier.")
 @click.option("--size", type=int, help="Input side in pixels.")

@@ -22,6 +22,9 @@ BACKBONES = {
     ),
 }
 
+#: (name, alpha) -> backbone weights that come with the package, trained on faces; assets/README.md says how.
+_FACES = {("mobilenet_v1", 0.25): "mobilenet_v1_0.25_faces.h5"}
+
 
 def build_backbone(name: str, alpha: float, size: int, weights: str | None) -> keras.Model:
     """A backbone whose output is its last feature map, (N, size/32, size/32, channels).
@@ -30,7 +33,8 @@ def build_backbone(name: str, alpha: float, size: int, weights: str | None) -> k
         name: a key of :data:`BACKBONES`.
         alpha: width multiplier, 0.25 to 1.0 (1.4 for v2).
         size: input side in pixels, 96 to 224 in the papers; any multiple of 32 from 32 up works.
-        weights: "imagenet", the path of a Keras "no_top" weights file, or None for random weights.
+        weights: "imagenet"; "faces", which comes with the package for :data:`_FACES`; the path of a Keras "no_top"
+            weights file; or None for random weights.
 
     Raises:
         InputError: unknown name or alpha, or the ImageNet weights are neither cached nor downloadable.
@@ -41,7 +45,8 @@ def build_backbone(name: str, alpha: float, size: int, weights: str | None) -> k
     constructor = BACKBONES[name][0]
     if not 0.1 <= alpha <= 1.4:
         raise InputError(f"alpha {alpha} is not in 0.1..1.4")
-    path = _imagenet_file(name, alpha) if weights == "imagenet" else weights
+    named = {"imagenet": _imagenet_file, "faces": _faces_file}
+    path = named[weights](name, alpha) if weights in named else weights
     model = constructor(input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None)
     if path is not None:
         try:
@@ -51,6 +56,13 @@ def build_backbone(name: str, alpha: float, size: int, weights: str | None) -> k
                 f"{path} does not fit {name} with alpha {alpha}: {str(error).splitlines()[0]}"
             ) from None
     return model
+
+
+def _faces_file(name: str, alpha: float) -> Path:
+    if (name, alpha) not in _FACES:
+        known = ", ".join(f"{n} with alpha {a}" for n, a in _FACES)
+        raise InputError(f"there are no 'faces' weights for {name} with alpha {alpha}; there are for: {known}")
+    return Path(__file__).parents[1] / "assets" / _FACES[name, alpha]
 
 
 def _imagenet_file(name: str, alpha: float) -> Path:

@@ -51,6 +51,9 @@ class Silent:
 #: (images or features, targets of total_loss)
 Batch = tuple[tf.Tensor, Sequence[tf.Tensor]]
 
+#: ``epochs(epoch, step)`` gives an epoch's batches from ``step`` on, the same ones every time
+Epochs = Callable[[int, int], Iterable[Batch]]
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -117,14 +120,14 @@ class Stage:
 
     def fit(
         self,
-        batches: Callable[[int, int], Iterable[Batch]],
+        batches: Epochs,
         score: Callable[[], dict[str, float]],
         report: Reporter,
     ) -> None:
         """Train to the end of the schedule or until validation stops improving; resumes from a checkpoint.
 
         Args:
-            batches: ``batches(epoch, step)`` gives the epoch's batches from ``step`` on, the same ones every time.
+            batches: of every epoch.
             score: measures ``model`` on the validation split; must have "score", higher is better.
 
         Raises:
@@ -148,7 +151,7 @@ class Stage:
         if self._best.exists():
             self.model.load_weights(str(self._best))
 
-    def _epoch(self, batches: Callable[[int, int], Iterable[Batch]], report: Reporter) -> None:
+    def _epoch(self, batches: Epochs, report: Reporter) -> None:
         epoch, step = int(self._get("epoch")), int(self._get("step"))
         saved = began = time.monotonic()
         label = f"{self.name} {epoch + 1}/{self.schedule.epochs}"

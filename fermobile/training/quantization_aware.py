@@ -3,22 +3,32 @@
 The head's BatchNormalization is rewritten first (see :func:`fermobile.models.network.fold_head`), so that no
 float operation is left.  BatchNorm statistics stay as trained, and the input's range is fixed to what the
 contract's normalisation makes of the bytes 0 to 255, so that a uint8 input takes pixels as they are.
+
+The quantized network learns to answer as the float one does (Mishra & Marr 2018, Apprentice, scheme C: the student
+starts from the full-precision weights): the float model's probabilities are its targets, so that what the file may
+lose is what is trained.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..contract import ModelContract
 from ..data.manifest import Dataset
 from ..errors import RunError, needs_extra
-from ..models.keras import keras
-from ..models.network import fold_head
-from .loop import Reporter, Schedule, Silent, Stage
+from ..models.keras import keras, tf
+from ..models.network import fold_head, heads
+from .loop import Batch, Epochs, Reporter, Schedule, Silent, Stage
 from .runs import Run, finish_run, start_run
 from .scoring import calibrated, predict_rows, validation_score
 from .targets import make_targets
 from .transfer import augmented_epochs, prepare_folder
+
+#: Batches from which the activation ranges start.
+_SETTLE = 50
 
 
 def quantize(
@@ -55,10 +65,10 @@ def quantize(
     def score() -> dict[str, float]:
         return validation_score(dataset, held_out, contract, lambda: predict_rows(model, dataset, held_out, contract))
 
+    epochs = augmented_epochs(dataset, rows, targets, contract.input, batch, recipe)
+    settle_ranges(model, (images for images, _ in itertools.islice(epochs(0, 0), _SETTLE)))
     # No averaged copy: the quantizers' ranges follow the weights step by step, and the cosine ends at zero.
-    Stage("quantize", folder, model, schedule).fit(
-        augmented_epochs(dataset, rows, targets, contract.input, batch, recipe), score, report
-    )
+    Stage("quantize", folder, model, schedule).fit(_taught(epochs, run.load_model()), score, report)
     contract = calibrated(contract, dataset, held_out, predict_rows(model, dataset, held_out, contract))
     return finish_run(folder, contract, model)
 
@@ -71,10 +81,44 @@ def quantized_network(model: keras.Model, contract: ModelContract) -> keras.Mode
     units = {head: len(contract.labels(head)) for head in contract.heads}
     quantized = tfmot.quantize_model(fold_head(model, units))
     low, high = ((v - contract.input.mean) / contract.input.std for v in (0, 255))
-    for weight in quantized.weights:
-        if weight.name.startswith("quantize_layer/") and weight.shape.rank == 0 and weight.dtype.is_floating:
-            weight.assign(low if "min" in weight.name else high)
+    entry = next(layer for layer in quantized.layers if layer.name.startswith("quantize_layer"))
+    for weight in entry.weights:
+        if weight.name.endswith(("_min:0", "_max:0")):
+            weight.assign(low if "_min" in weight.name else high)
     return quantized
+
+
+def settle_ranges(model: keras.Model, batches: Iterable[tf.Tensor]) -> None:
+    """Set the quantizers' activation ranges to the mean over some batches, instead of near their start of ±6.
+
+    tfmot follows ranges by a moving average of decay 0.999 from that start: after n batches a part of 0.999**n of
+    it is still there (half of it after 700), and as much of the eight bits is wasted.  That part is known, so it
+    is taken out.
+    """
+    ranges = [w for w in model.weights if re.search(r"(pre_activation|post_activation|output)_(min|max)", w.name)]
+    first = [w.numpy() for w in ranges]
+    follow = tf.function(lambda images: model(images, training=True))
+    count = 0
+    for images in batches:
+        follow(images)
+        count += 1
+    left = 0.999**count
+    for variable, start in zip(ranges, first, strict=True):
+        variable.assign((variable.numpy() - left * start) / (1 - left))
+
+
+def _taught(epochs: Epochs, teacher: keras.Model) -> Epochs:
+    """The same batches with the teacher's probabilities as targets; what is unlabelled stays left out."""
+    answer = tf.function(lambda images: teacher(images, training=False))
+    taught_heads = heads(teacher)
+
+    def epoch(number: int, step: int) -> Iterator[Batch]:
+        for images, (emotion, emotion_weight, au, au_weight) in epochs(number, step):
+            said = answer(images)
+            known = dict(zip(taught_heads, said if isinstance(said, list | tuple) else [said], strict=True))
+            yield images, (known.get("emotion", emotion), emotion_weight, known.get("au", au), au_weight)
+
+    return epoch
 
 
 def _freeze_statistics(model: keras.Model) -> None:

@@ -22,7 +22,7 @@ _FOLDER = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True)
 class NetworkRecipe:
-    """backbone, width and input size; ``weights`` is "imagenet", "none", a Keras weights file or a run folder."""
+    """backbone, width and input size; ``weights`` is "imagenet", "faces", "none", a weights file or a run folder."""
 
     backbone: str = "mobilenet_v1"
     alpha: float = 1.0

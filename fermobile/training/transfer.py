@@ -23,7 +23,7 @@ from ..files import refuse_existing, sha256, writing
 from ..labels import EMOTIONS
 from ..models.keras import keras, tf
 from ..models.network import build_head, build_network, copy_weights, feature_model
-from .loop import Batch, Reporter, Schedule, Silent, Stage
+from .loop import Batch, Epochs, Reporter, Schedule, Silent, Stage
 from .recipe import Recipe
 from .runs import WEIGHTS_FILE, Run, finish_run, network_spec, read_info, start_run, versions
 from .scoring import calibrated, predict, predict_rows, validation_score
@@ -115,11 +115,13 @@ def _weights_name(weights: str) -> str:
 def _initial_network(recipe: Recipe, contract: ModelContract) -> keras.Model:
     """The network with the weights that the recipe starts from."""
     spec, start = network_spec(recipe, contract), recipe.network.weights
-    if start in ("imagenet", "none"):
+    if start in ("imagenet", "faces", "none"):
         return build_network(spec, None if start == "none" else start)
     path = Path(start)
     if not path.exists():
-        raise InputError(f"weights {start!r}: choose 'imagenet', 'none', a Keras weights file, or a run folder")
+        raise InputError(
+            f"weights {start!r}: choose 'imagenet', 'faces', 'none', a Keras weights file, or a run folder"
+        )
     if path.is_file():
         return build_network(spec, start)
     model = build_network(spec)
@@ -203,8 +205,10 @@ def _fine_tune(
     )
 
 
-def augmented_epochs(dataset: Dataset, rows: np.ndarray, targets: Targets, spec: InputSpec, batch: int, recipe: Recipe):  # type: ignore[no-untyped-def]
-    """The function of epoch and step that :meth:`Stage.fit` wants, over freshly augmented images."""
+def augmented_epochs(
+    dataset: Dataset, rows: np.ndarray, targets: Targets, spec: InputSpec, batch: int, recipe: Recipe
+) -> Epochs:
+    """Every epoch's batches of freshly augmented images, in an order of its own."""
 
     def epoch(number: int, step: int) -> Iterable[Batch]:
         order = np.random.default_rng([recipe.seed, 2, number]).permutation(len(rows))
