@@ -241,13 +241,22 @@ def _write_csv(path: Path) -> None:
 
 
 def _peak(*command: object) -> float:
-    """Largest resident set of a child process, in bytes."""
-    child = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))} ended with {child.returncode}")
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    """Largest resident set of a command, in bytes."""
+    # Linux starts a child's ru_maxrss at what its parent held when it forked: a small interpreter stands in between.
+    ran = subprocess.run(
+        [sys.executable, "-c", _RUN_AND_PRINT_PEAK, *map(str, command)], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if ran.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} ended with {ran.returncode}")
+    return int(ran.stdout) * (1 if sys.platform == "darwin" else 1024)
+
+
+_RUN_AND_PRINT_PEAK = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {

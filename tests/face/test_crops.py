@@ -13,7 +13,7 @@ import pytest
 
 from fermobile.contract import CropSpec
 from fermobile.data.manifest import Dataset, DatasetInfo, write_dataset
-from fermobile.errors import DatasetError, OutputExistsError, RuntimeFailure
+from fermobile.errors import DatasetError, InputError, OutputExistsError, RuntimeFailure
 from fermobile.face import crops
 from fermobile.face.alignment import DEFAULT_CROP
 from fermobile.face.crops import crop_dataset
@@ -108,8 +108,18 @@ def test_an_existing_folder_is_kept(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "faces" / "mine.txt").touch()
     with pytest.raises(OutputExistsError):
         crop_dataset(photos, tmp_path / "faces", workers=1)
-    crop_dataset(photos, tmp_path / "faces", workers=1, max_rejects=0.2, force=True)
-    assert not (tmp_path / "faces" / "mine.txt").exists()
+    with pytest.raises(InputError, match=r"no dataset\.json"):
+        crop_dataset(photos, tmp_path / "faces", workers=1, force=True)
+    assert (tmp_path / "faces" / "mine.txt").exists()
+
+
+def test_force_replaces_an_earlier_dataset(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "faces"
+    crop_dataset(photos, out, workers=1, max_rejects=0.2)
+    (out / "stale").touch()
+    crop_dataset(photos, out, workers=1, max_rejects=0.2, force=True)
+    assert len(Dataset(out)) == 8
+    assert not (out / "stale").exists()
 
 
 def test_an_interruption_leaves_nothing(photos: Path, tmp_path: Path) -> None:
