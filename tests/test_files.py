@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fermobile import files
@@ -100,3 +103,90 @@ def test_json_is_stable_and_readable(tmp_path: Path) -> None:
 def test_sha256(tmp_path: Path) -> None:
     files.write_bytes(tmp_path / "a", b"x" * 100_000)
     assert files.sha256(tmp_path / "a") == hashlib.sha256(b"x" * 100_000).hexdigest()
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "set").symlink_to(tmp_path / "disk")
+    for content in ("old", "new"):
+        with files.writing_folder(tmp_path / "set", "old", force=True) as temporary:
+            (temporary / content).touch()
+    assert (tmp_path / "set").is_symlink()
+    assert _contents(tmp_path / "disk") == ["new"]
+    assert _contents(tmp_path) == ["disk", "set"]
+
+
+@pytest.mark.parametrize("path", [".", "..", "/proc"])
+def test_what_cannot_be_replaced_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "outer" / "inner")
+    monkeypatch.setattr(files, "refuse_existing", lambda *_: None)
+    with pytest.raises(InputError, match="name a folder inside it"), files.writing_folder(Path(path), "old", True):
+        pytest.fail("the work must not begin")
+
+
+def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "set"
+    target.mkdir()
+    (target / "old").touch()
+    replace = Path.replace
+
+    def fail(self: Path, to: Path) -> Path:
+        if to == target and (self / "new").exists():
+            raise KeyboardInterrupt
+        return replace(self, to)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(KeyboardInterrupt), files.writing_folder(target, "old", force=True) as temporary:
+        (temporary / "new").touch()
+    assert _contents(target) == ["old"]
+    assert _contents(tmp_path) == ["set"]
+
+
+def test_a_folder_gets_the_permissions_of_any_other(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        (tmp_path / "plain").mkdir()
+        with files.writing_folder(tmp_path / "set", "old"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "set").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@contextlib.contextmanager
+def _files_end_at(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond ``size`` bytes: write() then fails as on a full disk."""
+    resource = pytest.importorskip("resource", reason="needs a POSIX system")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_write_that_fails_names_the_file_that_was_wanted(tmp_path: Path) -> None:
+    with _files_end_at(1000), pytest.raises(OSError) as caught:
+        files.write_bytes(tmp_path / "a.bin", bytes(2000))
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(tmp_path / "a.bin"))
+    assert _contents(tmp_path) == []
+
+
+def test_a_dataset_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    from fermobile.data.manifest import DatasetInfo, write_dataset
+
+    with _files_end_at(1000), pytest.raises(OSError) as caught, write_dataset(tmp_path / "set", DatasetInfo("x")) as w:
+        w.add_array(np.zeros((64, 64), np.uint8), split="train")
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(tmp_path / "set"))
+    assert _contents(tmp_path) == []
+
+
+def test_other_errors_keep_their_own_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, files.writing(tmp_path / "a"):
+        (tmp_path / "source").read_bytes()
+    assert caught.value.filename == str(tmp_path / "source")

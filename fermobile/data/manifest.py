@@ -329,7 +329,11 @@ class DatasetWriter:
 
     def _flush(self) -> None:
         if self._shard:
-            np.save(self.folder / f"shard-{self._shards:04d}.npy", np.stack(self._shard))
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(self._shard), *self._shard[0].shape)}
+            with (self.folder / f"shard-{self._shards:04d}.npy").open("wb") as stream:
+                np.lib.format.write_array_header_1_0(stream, header)
+                for image in self._shard:  # np.save would hide why a write failed: its error has no errno
+                    stream.write(image.data)
             self._shard, self._shards = [], self._shards + 1
 
     def close(self) -> None:
