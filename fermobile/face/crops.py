@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
-import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +15,9 @@ import numpy as np
 from ..contract import CropSpec
 from ..data.importer import write_rejects
 from ..data.manifest import Dataset, DatasetWriter, write_dataset
+from ..data.parallel import cores, map_in_processes
 from ..data.readers.base import Reject
-from ..errors import DatasetError, FaceGeometryError, ImageError, RuntimeFailure
+from ..errors import DatasetError, FaceGeometryError, ImageError
 from .alignment import DEFAULT_CROP, align_face
 from .detector import Detector
 from .mediapipe_import import import_mediapipe
@@ -87,7 +83,7 @@ def crop_dataset(
     rejects: list[Reject] = []
     several = 0
     with write_dataset(out, info, force) as writer:
-        for index, face in enumerate(_faces(dataset, crop, size, workers or _cores())):
+        for index, face in enumerate(_faces(dataset, crop, size, workers or cores())):
             if isinstance(face, str):
                 rejects.append(Reject(dataset.paths[index], face))
             else:
@@ -103,29 +99,13 @@ def crop_dataset(
     return summary
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _faces(dataset: Dataset, crop: CropSpec, size: int, workers: int) -> Iterator[tuple[Any, int] | str]:
     """Per image, in order: the crop (an array or JPEG bytes) and the number of faces, or why there is none."""
-    job = (dataset.folder, crop, size)
+    job, rows = (dataset.folder, crop, size), range(len(dataset))
     workers = min(workers, -(-len(dataset) // _CHUNK))
     if workers <= 1:
-        cropper = _Cropper(*job)
-        yield from map(cropper.crop, range(len(dataset)))
-        return
-    # Spawned, because forking a process that holds mediapipe's threads may hang.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, job)
-    try:
-        yield from pool.map(_crop_in_worker, range(len(dataset)), chunksize=_CHUNK)
-    except BrokenProcessPool:
-        raise RuntimeFailure(
-            "a worker process died, perhaps for want of memory; nothing was written. Try again with fewer workers"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        return map(_Cropper(*job).crop, rows)
+    return map_in_processes(_crop_in_worker, rows, workers, chunk=_CHUNK, start=_start_worker, args=job)
 
 
 class _Cropper:
@@ -154,8 +134,6 @@ _cropper: _Cropper  # of a worker process
 
 def _start_worker(folder: Path, crop: CropSpec, size: int) -> None:
     global _cropper
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process; the parent stops us in good order
-    cv2.setNumThreads(1)
     _cropper = _Cropper(folder, crop, size)
 
 

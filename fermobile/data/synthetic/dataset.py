@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +11,9 @@ import numpy as np
 
 from ...contract import CropSpec
 from ...errors import InputError
-from ...files import refuse_existing
 from ...labels import EMOTIONS
 from ..manifest import DatasetInfo, write_dataset
+from ..parallel import cores, map_in_processes
 from .expressions import Expression, emotion_expression, free_expression
 from .head import Head, measured_head
 from .render import render
@@ -117,6 +114,7 @@ def render_faces(
 
     Raises:
         InputError: the size or the mesh cannot be used.
+        RuntimeFailure: a worker process died.
     """
     if size not in _SIZES:
         raise InputError(f"size {size} is not in {_SIZES.start}..{_SIZES.stop - 1}")
@@ -129,11 +127,8 @@ def render_faces(
         for start in starts:
             yield from work(start)
         return
-    # Not fork: the caller may hold TensorFlow's threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(starts)), context, initializer=_single_threaded) as pool:
-        for faces in pool.map(work, starts):
-            yield from faces
+    for faces in map_in_processes(work, starts, min(workers, len(starts))):
+        yield from faces
 
 
 def write_synthetic(
@@ -150,13 +145,12 @@ def write_synthetic(
     """Write a dataset folder of aligned faces with emotion and AU labels, split by subject 70/15/15.
 
     Args:
-        workers: processes; None for one per core.
+        workers: processes; None for one per core that we may use.
         advance: called with 1 for every face written.
     Raises:
         OutputExistsError: the folder exists and ``force`` is not set.
     """
     folder = Path(folder)
-    refuse_existing(folder, force)
     options = {"count": count, "seed": seed, "size": size, **({"mesh": mesh} if mesh else {})}
     info = DatasetInfo(
         name=f"synthetic-{seed}",
@@ -168,18 +162,12 @@ def write_synthetic(
         extra={"seed": seed, "count": count, "subjects": -(-count // SAMPLES_PER_SUBJECT)},
     )
     with write_dataset(folder, info, force) as writer:
-        for face in render_faces(count, seed, size, crop, mesh, workers or os.cpu_count() or 1):
+        for face in render_faces(count, seed, size, crop, mesh, workers or cores()):
             aus = {unit: face.aus[unit] for unit in DATASET_UNITS}
             writer.add_array(face.image, split=face.split, subject=face.subject, emotion=face.emotion, aus=aus)
             if advance is not None:
                 advance(1)
     return folder
-
-
-def _single_threaded() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
 
 
 def _render_chunk(start: int, seed: int, stop: int, size: int, crop: CropSpec, mesh: str | None) -> list[SyntheticFace]:
