@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -38,21 +42,44 @@ def cli(debug: bool) -> None:
     """
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: nothing is left half-written."""
+
+
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Entry point: run the command and turn every error into one message and an exit code.
 
-    0 done; 1 failed; 2 bad usage or bad input; 3 a gate was not met; 130 interrupted.
+    0 done; 1 failed; 2 bad usage or bad input; 3 a gate was not met; 130 interrupted; 143 terminated.
     """
-    code = _run(sys.argv[1:] if args is None else list(args))
+    _open_closed_streams()
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = _run(sys.argv[1:] if args is None else list(args))
+    finally:
+        signal.signal(signal.SIGTERM, previous)
     try:
         sys.stdout.flush()
     except OSError as error:
         # What is still buffered can go nowhere, and the interpreter would try once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if code == 0 and error.errno != errno.EPIPE:
-            click.echo(f"error: standard output: {_os_error(error)}", err=True)
+            click.echo(f"error: standard output: {error.strerror}", err=True)
         code = code or 1
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where a standard stream is closed.
+
+    Its number would go to the next file that is opened, and what C++ code prints would end up in there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
 
 
 def _run(args: list[str]) -> int:
@@ -63,9 +90,10 @@ def _run(args: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return 2
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return 130
+    except (click.Abort, KeyboardInterrupt) as error:
+        terminated = isinstance(error.__cause__ or error, _Terminated)  # click wraps what it passes on
+        click.echo("terminated" if terminated else "interrupted", err=True)
+        return 143 if terminated else 130
     except Exception as error:
         if debug:
             raise
@@ -80,10 +108,22 @@ def _message(error: Exception) -> str:
         return _os_error(error)
     if isinstance(error, MemoryError):
         return "out of memory"
-    return f"unexpected {type(error).__name__}: {error}\nthis is a fault in fermobile; --debug shows where it happened"
+    return (
+        f"unexpected {type(error).__name__}: {error}\n"
+        "this is a fault in fermobile; 'fermobile --debug ...' shows where it happened"
+    )
 
 
 def _os_error(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
+    reason = error.strerror or str(error)
+    if _while_printing(error):
+        return f"standard output: {reason}"
+    where = error.filename2 or error.filename  # of a renaming, the name that the file was to get
     hint = "; free some space, nothing half-written was left behind" if error.errno == errno.ENOSPC else ""
-    return f"{where}{error.strerror or error}{hint}"
+    return f"{f'{where}: ' if where else ''}{reason}{hint}"
+
+
+def _while_printing(error: OSError) -> bool:
+    """Whether an error, which does not name stdout, was raised by what prints for us."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1].f_globals["__name__"].partition(".")[0] in ("click", "rich")
