@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import runtime_option
+
 if TYPE_CHECKING:
     from ..inference.annotate import VideoFile
     from ..inference.pipeline import Pipeline
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 @click.option("--cropped", is_flag=True, help="The pictures are faces cropped already: find nothing, read all of it.")
 @click.option("--annotate", "-a", type=click.Path(path_type=Path), help="Draw the results: a file, or a folder.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="One video frame of so many.")
-@click.option("--runtime", default="ai-edge-litert", show_default=True, help="Or tflite-runtime, tf.lite.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the interpreter.")
+@runtime_option
+@click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of the interpreter.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture.")
 @click.option("--force", is_flag=True, help="Replace what --annotate names.")
 def predict(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import runtime_option
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     help="Gate on every emotion and action unit, where the loss is more than the draw of the images explains.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Use at most this many faces, spread over the split.")
-@click.option("--runtime", default="ai-edge-litert", show_default=True, help="Runtime of the last stage.")
+@runtime_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify(
     file: Path,

@@ -11,23 +11,21 @@ name                 package                notes
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import importlib.metadata
 import os
-import sys
-import tempfile
-import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import FermobileError, InputError, RuntimeFailure, needs_extra
+from ..stderr import silenced_stderr
+
+if TYPE_CHECKING:  # the command line's help lists RUNTIMES, and must not load numpy for it
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,6 @@ RUNTIMES = tuple(_PACKAGES)
 
 #: The smallest valid model: one float32 value through one RELU; written by tests/models_util.py.
 _MINIMAL = Path(__file__).with_name("minimal.tflite")
-
-# Lines that every interpreter writes on stderr for every model and that say nothing.
-_CHATTER = (b"INFO: Created TensorFlow Lite XNNPACK delegate", b"INFO: Initialized TensorFlow Lite runtime")
-
-_stderr_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -99,23 +92,36 @@ def open_runtime(data: bytes, name: str = "ai-edge-litert", threads: int = 1) ->
     return _InterpreterRuntime(data, name, threads)
 
 
-@functools.cache
 def available_runtimes() -> Mapping[str, str | None]:
     """For each runtime None, or why it cannot be used here.
 
     Found by running a model: tflite-runtime imports well beside numpy 2 and fails when an interpreter is
     constructed.  Each is tried in a process of its own, so that one that crashes is only a reason.
     """
+    return {name: _why_unusable(name) for name in RUNTIMES}
+
+
+def refuse_unusable(name: str) -> None:
+    """Blame a failure on the runtime where it cannot run even the smallest model.
+
+    Raises:
+        InputError: it cannot; says why, and which runtimes work here.
+    """
+    if _why_unusable(name) is None:
+        return
+    states = [f"  {n}: {'works here' if why is None else why}" for n, why in available_runtimes().items()]
+    raise InputError("\n".join([f"the runtime {name} cannot be used here; choose one that can:", *states]))
+
+
+@functools.cache
+def _why_unusable(name: str) -> str | None:
     from .probe import try_in_child  # it runs this module
 
-    reasons: dict[str, str | None] = {}
-    for name in RUNTIMES:
-        try:
-            try_in_child(_MINIMAL.read_bytes(), name)
-            reasons[name] = None
-        except FermobileError as error:
-            reasons[name] = str(error)
-    return reasons
+    try:
+        try_in_child(_MINIMAL.read_bytes(), name)
+    except FermobileError as error:
+        return str(error)
+    return None
 
 
 class _InterpreterRuntime:
@@ -124,7 +130,7 @@ class _InterpreterRuntime:
     def __init__(self, data: bytes, name: str, threads: int) -> None:
         package = _PACKAGES[name]
         self.name = name
-        with _quiet_stderr(), warnings.catch_warnings():
+        with silenced_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tf.lite announces its own end with each interpreter
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
             with needs_extra(package.extra):
@@ -153,25 +159,8 @@ class _InterpreterRuntime:
 
 
 def _spec(details: dict[str, Any]) -> TensorSpec:
+    import numpy as np
+
     scale, zero_point = details["quantization"]
     shape = tuple(int(n) for n in details["shape"])
     return TensorSpec(details["name"], shape, np.dtype(details["dtype"]), float(scale), int(zero_point))
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Hold back what C++ code writes on stderr, then pass it on without the chatter.
-
-    The libraries have no setting for it, so file descriptor 2 itself is turned to a file meanwhile.
-    """
-    with _stderr_lock, tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
-        saved = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            held.seek(0)
-            os.write(2, b"".join(line for line in held if not line.startswith(_CHATTER)))

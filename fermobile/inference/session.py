@@ -18,10 +18,10 @@ import numpy as np
 
 from ..contract import InputSpec, ModelContract
 from ..data.images import normalise, resize_square
-from ..errors import ContractError, ModelFileError
+from ..errors import ContractError, FermobileError, ModelFileError
 from .modelfile import ModelFile, load_model_file
 from .probe import try_in_child
-from .runtimes import Runtime, TensorSpec, open_runtime
+from .runtimes import Runtime, TensorSpec, open_runtime, refuse_unusable
 
 #: The model that ``predict`` uses when none is named.
 DEFAULT_MODEL = Path(__file__).resolve().parents[1] / "assets" / "fer_mobilenet_v1_int8.tflite"
@@ -76,6 +76,7 @@ class Session:
         Raises:
             ModelFileError: the file is missing, damaged or not a ``.tflite``.
             ContractError: it has no contract, or its tensors do not fit the contract.
+            InputError: the runtime is unknown or cannot be used here.
             RuntimeFailure: the interpreter refuses it, or crashed on it.
         """
         path = Path(path)
@@ -84,9 +85,15 @@ class Session:
                 f"the model shipped with fermobile is not in this installation ({path}); name one with --model"
             )
         file = load_model_file(path)
-        if path != DEFAULT_MODEL:
-            try_in_child(file.data, runtime)
-        return cls(file, runtime, threads)
+        try:
+            if path != DEFAULT_MODEL:
+                try_in_child(file.data, runtime)
+            return cls(file, runtime, threads)
+        except ContractError:
+            raise
+        except FermobileError:
+            refuse_unusable(runtime)
+            raise
 
     def prepare(self, face: np.ndarray) -> np.ndarray:
         """The raw input tensor (1, size, size, 3) of a face crop, uint8 RGB (H, W, 3) of any size."""

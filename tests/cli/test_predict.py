@@ -194,7 +194,6 @@ def test_when_nothing_can_be_read_the_exit_code_is_2(fermobile: Command, model: 
         (("{crops}/a.png", "--annotate", "out.gif"), "the name must end in .jpg or"),
         (("{video}", "--annotate", "out.png"), "the name must end in .mp4"),
         (("{crops}/a.png", "{crops}/a.png", "--annotate", "{empty}/out"), "would both become a.png"),
-        (("{crops}/a.png", "--runtime", "onnx"), "choose from: ai-edge-litert, tflite-runtime, tf.lite"),
         (("{crops}/a.png", "--model", "{crops}/notes.txt"), "notes.txt is not a usable .tflite"),
         (("{crops}/a.png", "--model", "{bare}"), "has no fermobile contract"),
     ],
@@ -215,6 +214,20 @@ def test_bad_usage_is_explained(
     result = fermobile("predict", "--cropped", *([] if "--model" in words else ["--model", model]), *words)
     assert result.exit_code == 2 and result.stdout == ""
     assert message in result.stderr and result.stderr.count("error: ") == 1
+
+
+@pytest.mark.parametrize(
+    "option,value,message",
+    [
+        ("--runtime", "onnx", "is not one of 'ai-edge-litert', 'tflite-runtime', 'tf.lite'"),
+        ("--threads", 100000, "is not in the range 1<=x<=64"),
+    ],
+)
+def test_values_that_cannot_be_are_bad_usage(
+    fermobile: Command, crops: Path, option: str, value: object, message: str
+) -> None:
+    result = fermobile("predict", crops, "--cropped", option, value)
+    assert result.exit_code == 2 and result.stdout == "" and message in result.stderr
 
 
 def test_without_a_crop_only_cropped_faces_can_be_read(fermobile: Command, photo: Path, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import models_util
@@ -13,6 +16,7 @@ from fermobile.errors import InputError, MissingExtraError, RuntimeFailure
 from fermobile.inference import probe, runtimes
 from fermobile.inference.modelfile import check_tflite
 from fermobile.inference.runtimes import RUNTIMES, available_runtimes, open_runtime
+from fermobile.inference.session import Session
 
 MODEL = models_util.tiny_model(32, {"emotion": 3, "au": 2})
 
@@ -57,9 +61,12 @@ def test_outputs_are_the_callers_to_keep() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(first, before, strict=True))
 
 
-def test_nothing_is_printed_while_a_model_is_loaded(capfd: pytest.CaptureFixture[str]) -> None:
-    open_runtime(MODEL).invoke(np.zeros((1, 32, 32, 3), np.uint8))
-    assert capfd.readouterr() == ("", "")
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_nothing_is_printed_while_a_model_is_loaded(name: str) -> None:
+    load = "import sys, fermobile.inference.runtimes as r; r.open_runtime(r._MINIMAL.read_bytes(), sys.argv[1])"
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", load, name], capture_output=True, env=environment, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 def test_an_unknown_runtime_lists_the_known_ones() -> None:
@@ -97,8 +104,10 @@ def test_two_runtimes_agree(faces: list[np.ndarray]) -> None:
             assert np.abs(a.astype(int) - b.astype(int)).max() <= 16
 
 
-def test_availability_is_found_by_running_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = []
+@pytest.fixture
+def without_tflite_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The runtimes that were tried, of which tflite-runtime crashes."""
+    tried: list[str] = []
 
     def try_in_child(data: bytes, runtime: str) -> None:
         tried.append(runtime)
@@ -106,11 +115,36 @@ def test_availability_is_found_by_running_a_model(monkeypatch: pytest.MonkeyPatc
             raise RuntimeFailure("tflite-runtime crashed (SIGABRT)")
 
     monkeypatch.setattr(probe, "try_in_child", try_in_child)
-    available_runtimes.cache_clear()
+    monkeypatch.setattr("fermobile.inference.session.try_in_child", try_in_child)
+    runtimes._why_unusable.cache_clear()
+    yield tried
+    runtimes._why_unusable.cache_clear()
+
+
+def test_availability_is_found_by_running_a_model(without_tflite_runtime: list[str]) -> None:
     reasons = available_runtimes()
-    available_runtimes.cache_clear()
-    assert tuple(tried) == RUNTIMES
+    assert tuple(without_tflite_runtime) == RUNTIMES
     assert reasons == {"ai-edge-litert": None, "tflite-runtime": "tflite-runtime crashed (SIGABRT)", "tf.lite": None}
+
+
+def test_a_runtime_that_cannot_be_used_is_told_from_a_file_that_cannot(
+    without_tflite_runtime: list[str], model_path: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError) as caught:
+        Session.open(model_path(), "tflite-runtime")
+    assert str(caught.value).splitlines() == [
+        "the runtime tflite-runtime cannot be used here; choose one that can:",
+        "  ai-edge-litert: works here",
+        "  tflite-runtime: tflite-runtime crashed (SIGABRT)",
+        "  tf.lite: works here",
+    ]
+
+    def refuse(*args: object) -> None:
+        raise RuntimeFailure("ai-edge-litert refuses the model")
+
+    monkeypatch.setattr("fermobile.inference.session.open_runtime", refuse)
+    with pytest.raises(RuntimeFailure, match="refuses the model"):
+        Session.open(model_path())
 
 
 @pytest.mark.slow
