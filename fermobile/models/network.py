@@ -60,16 +60,17 @@ def _with_head(inputs: keras.KerasTensor, features: keras.KerasTensor, spec: Net
     x = keras.layers.ReLU(name="head_relu")(x)
     # A generator of its own, which the training loop saves: a resumed run draws the masks it would have drawn.
     x = keras.layers.Dropout(spec.dropout, seed=spec.seed, rng_type="stateful", name="head_dropout")(x)
-    return keras.Model(inputs, _outputs(x, len(spec.emotions), len(spec.action_units)), name=spec.backbone)
+    return keras.Model(inputs, outputs(x, len(spec.emotions), len(spec.action_units)), name=spec.backbone)
 
 
-def _outputs(x: keras.KerasTensor, emotions: int, action_units: int) -> list[keras.KerasTensor]:
-    outputs = []
+def outputs(x: keras.KerasTensor, emotions: int, action_units: int) -> list[keras.KerasTensor]:
+    """The heads on features (N, channels): one tensor of probabilities (N, labels) per task that has labels."""
+    found = []
     for head, units in (("emotion", emotions), ("au", action_units)):
         if units:
             logits = keras.layers.Dense(units, name=f"{head}_logits")(x)
-            outputs.append(keras.layers.Activation(_HEADS[head], name=head)(logits))
-    return outputs
+            found.append(keras.layers.Activation(_HEADS[head], name=head)(logits))
+    return found
 
 
 def heads(model: keras.Model) -> tuple[str, ...]:
@@ -101,23 +102,3 @@ def copy_weights(source: keras.Model, target: keras.Model) -> int:
             layer.set_weights(weights)
             copied += 1
     return copied
-
-
-def fold_head(model: keras.Model, units: dict[str, int]) -> keras.Model:
-    """The same function with the head's BatchNormalization as a 1x1 depthwise convolution, without dropout.
-
-    tfmot refuses a BatchNormalization behind Global Average Pooling; written this way every layer of the
-    head quantizes and no float island is left.  ``units`` maps each head to its number of labels.
-    """
-    gap = model.get_layer("head_gap")
-    gamma, beta, mean, variance = model.get_layer("head_bn").get_weights()
-    scale = gamma / (variance + model.get_layer("head_bn").epsilon) ** 0.5
-    x = keras.layers.GlobalAveragePooling2D(keepdims=True, name="head_gap")(gap.input)
-    depthwise = keras.layers.DepthwiseConv2D(1, use_bias=True, name="head_scale")
-    x = keras.layers.ReLU(name="head_relu")(depthwise(x))
-    x = keras.layers.Flatten(name="head_flatten")(x)
-    folded = keras.Model(model.input, _outputs(x, units.get("emotion", 0), units.get("au", 0)), name=model.name)
-    depthwise.set_weights([scale.reshape(1, 1, -1, 1), beta - mean * scale])
-    for head in heads(model):
-        folded.get_layer(f"{head}_logits").set_weights(model.get_layer(f"{head}_logits").get_weights())
-    return folded

@@ -1,8 +1,8 @@
 """Quantization-aware fine-tuning of a finished run with tensorflow-model-optimization.
 
-The head's BatchNormalization is rewritten first (see :func:`fermobile.models.network.fold_head`), so that no
-float operation is left.  BatchNorm statistics stay as trained, and the input's range is fixed to what the
-contract's normalisation makes of the bytes 0 to 255, so that a uint8 input takes pixels as they are.
+The network is rewritten first (see :mod:`fermobile.models.rewrites`), so that no float operation is left and no
+channel of a depthwise kernel is drowned by another.  BatchNorm statistics stay as trained, and the input's range is
+fixed to what the contract's normalisation makes of the bytes 0 to 255, so that a uint8 input takes pixels as they are.
 
 The quantized network learns to answer as the float one does (Mishra & Marr 2018, Apprentice, scheme C: the student
 starts from the full-precision weights): the float model's probabilities are its targets, so that what the file may
@@ -20,7 +20,8 @@ from ..contract import ModelContract
 from ..data.manifest import Dataset
 from ..errors import RunError, needs_extra
 from ..models.keras import keras, tf
-from ..models.network import fold_head, heads
+from ..models.network import heads
+from ..models.rewrites import fold_head, level_depthwise
 from .loop import Batch, Epochs, Reporter, Schedule, Silent, Stage
 from .runs import Run, finish_run, start_run
 from .scoring import calibrated, predict_rows, validation_score
@@ -74,11 +75,12 @@ def quantize(
 
 
 def quantized_network(model: keras.Model, contract: ModelContract) -> keras.Model:
-    """``model`` with tfmot's default 8-bit quantizers in every layer and its weights kept."""
+    """``model``, rewritten in place, with tfmot's default 8-bit quantizers in every layer and its weights kept."""
     with needs_extra("train"):
         from tensorflow_model_optimization.python.core.quantization.keras import quantize as tfmot
 
     units = {head: len(contract.labels(head)) for head in contract.heads}
+    level_depthwise(model)
     quantized = tfmot.quantize_model(fold_head(model, units))
     low, high = ((v - contract.input.mean) / contract.input.std for v in (0, 255))
     entry = next(layer for layer in quantized.layers if layer.name.startswith("quantize_layer"))
