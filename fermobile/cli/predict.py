@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,6 @@ def predict(
       fermobile predict faces/ --cropped --model fer_int8.tflite
     """
     from ..errors import InputError
-    from ..files import refuse_existing
     from ..inference.pipeline import Pipeline
     from ..inference.session import DEFAULT_MODEL, Session
     from ..inference.sources import find_sources
@@ -62,8 +62,7 @@ def predict(
         raise InputError("name photos, folders or videos, or a camera with --webcam 0 (one of the two)")
     sources = find_sources(paths)
     target = _Target(annotate, sources, single=webcam is not None or (len(paths) == 1 and not paths[0].is_dir()))
-    if annotate is not None:
-        refuse_existing(annotate, force)
+    target.check(force)
     with contextlib.ExitStack() as stack:
         detector = None
         if not cropped:
@@ -83,31 +82,59 @@ class _Target:
     """Where annotated pictures go."""
 
     def __init__(self, path: Path | None, sources: list[Source], single: bool) -> None:
+        self.path, self._single, self._sources = path, single, sources
+
+    def check(self, force: bool) -> None:
+        """Refuse what cannot be written, or must not be, before anything is read.
+
+        Raises:
+            InputError: says what is in the way.
+        """
         from ..data.images import IMAGE_SUFFIXES
         from ..errors import InputError
+        from ..files import refuse_existing
 
-        self.path, self._single = path, single
+        path = self.path
         if path is None:
             return
-        if single:
-            allowed = (".mp4",) if not sources or sources[0].is_video else IMAGE_SUFFIXES
+        if self._single:
+            allowed = (".mp4",) if not self._sources or self._sources[0].is_video else IMAGE_SUFFIXES
             if path.suffix.lower() not in allowed:
                 raise InputError(f"--annotate {path}: the name must end in {' or '.join(allowed)}")
-            return
-        names = [self._name(s) for s in sources]
-        twice = next((n for n in names if names.count(n) > 1), None) if len(set(names)) < len(names) else None
-        if twice is not None:
-            raise InputError(f"--annotate {path}: two of the pictures would both become {twice}")
+            if path.is_dir():
+                raise InputError(f"--annotate {path}: this is a folder; name the file to write")
+        elif path.exists() and not path.is_dir():
+            raise InputError(f"--annotate {path}: this is a file; several pictures need a folder")
+        _refuse_unwritable(path)
+        originals, targets = {s.path.resolve() for s in self._sources}, set()
+        for source in self._sources:
+            target = self.of(source)
+            assert target is not None
+            if target in targets:
+                raise InputError(f"--annotate {path}: two of the pictures would both become {target}")
+            if target.resolve() in originals:
+                raise InputError(f"--annotate {path}: {target} is one of the pictures to read; choose another path")
+            targets.add(target)
+        refuse_existing(path, force)
 
     def of(self, source: Source) -> Path | None:
         """The file for one source; None when nothing is drawn."""
         if self.path is None or self._single:
             return self.path
-        return self.path / self._name(source)
+        return self.path / (source.relative.with_suffix(".mp4") if source.is_video else source.relative)
 
-    @staticmethod
-    def _name(source: Source) -> Path:
-        return source.relative.with_suffix(".mp4") if source.is_video else source.relative
+
+def _refuse_unwritable(path: Path) -> None:
+    """Raise InputError where neither ``path`` nor the folders that are missing above it can be made."""
+    from ..errors import InputError
+
+    folder = path if path.is_dir() else path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"--annotate {path}: {folder} is a file, not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"--annotate {path}: the folder {folder} cannot be written to")
 
 
 class _Work:
@@ -117,40 +144,52 @@ class _Work:
         self._pipeline, self._contract, self._target = pipeline, session.contract, target
         self._every, self._as_json = every, as_json
         self._pictures = self._faces = 0
-        self._failed: list[str] = []
-        self._interrupted = False
+        self._skipped = 0
+        self._notes: list[str] = []  # shown at the end, where no bar is in the way
+        self._advance: Callable[[int], None]
+        self._stopped: KeyboardInterrupt | None = None
 
     def read_all(self, sources: list[Source]) -> None:
         from ..errors import ImageError
+        from ..inference.sources import count_pictures
         from .progress import progress
 
-        with progress("predict", len(sources), "files") as advance:
+        with progress("predict", count_pictures(sources, self._every), "pictures", prints=True) as self._advance:
             for source in sources:
                 try:
                     self._read_file(source)
                 except ImageError as error:
-                    self._failed.append(str(error))
-                advance(1)
-                if self._interrupted:
+                    self._skipped += 1
+                    self._notes.append(f"skipped: {error}")
+                    self._advance(1)
+                if self._stopped:
                     return
 
     def read_webcam(self, number: int) -> None:
         from ..inference.sources import Video
+        from .progress import progress
 
-        with contextlib.closing(Video(number, self._every)) as video:
+        with (
+            contextlib.closing(Video(number, self._every)) as video,
+            progress("predict", None, "pictures", prints=True) as self._advance,
+        ):
             self._read_video(video, f"webcam {number}", self._target.path)
 
     def finish(self) -> int:
-        """Say what was done; returns the exit code."""
-        for message in self._failed:
-            click.echo(f"skipped: {message}", err=True)
-        if not self._as_json or self._failed:
+        """Say what was done; returns the exit code.
+
+        Raises:
+            KeyboardInterrupt: the one that ended a video.
+        """
+        for note in self._notes:
+            click.echo(note, err=True)
+        if not self._as_json or self._skipped:
             total = f"{_count(self._pictures, 'picture')}, {_count(self._faces, 'face')}"
-            skipped = f", {len(self._failed)} skipped" if self._failed else ""
+            skipped = f", {self._skipped} skipped" if self._skipped else ""
             click.echo(f"{total}{skipped}", err=True)
-        if self._interrupted:
-            return 130
-        return 2 if self._failed and not self._pictures else 0
+        if self._stopped:
+            raise self._stopped
+        return 2 if self._skipped and not self._pictures else 0
 
     def _read_file(self, source: Source) -> None:
         from ..inference.annotate import write_image
@@ -167,19 +206,30 @@ class _Work:
 
     def _read_video(self, video: Video, name: str, target: Path | None) -> None:
         """All frames; Ctrl-C ends it, and what was drawn until then is a whole video."""
+        from ..errors import ImageError
+
+        count = 0
         with _video_file(target, video.rate) as file:
             try:
                 for picture in video:
                     drawn = self._read(picture, name, file is not None)
                     if file is not None:
                         file.write(drawn)
-            except KeyboardInterrupt:
-                self._interrupted = True
+                    count += 1
+            except KeyboardInterrupt as stop:
+                if not count:
+                    raise
+                self._stopped = stop
+            if not count:
+                raise ImageError(f"{name}: no frame of this video can be decoded")
+        if video.length is not None and count < video.length and not self._stopped:
+            self._notes.append(f"warning: {name}: only {count} of its {video.length} frames could be read")
 
     def _read(self, picture: Picture, name: str, draw: bool) -> Any:
         """Read one picture and print it; returns the annotated picture when asked to draw."""
         result = self._pipeline.run(picture.image)
         self._pictures += 1
+        self._advance(1)
         self._faces += len(result.faces)
         from ..inference.as_json import photo_record
 

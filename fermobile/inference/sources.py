@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 
 from ..data.images import IMAGE_SUFFIXES, read_rgb
 from ..errors import ImageError, InputError
+from ..stderr import silenced_stderr
 
 #: Endings of files that are read as videos; whether OpenCV can decode one shows when it is opened.
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
@@ -43,11 +46,12 @@ class Source:
 
 
 def find_sources(paths: Iterable[Path]) -> list[Source]:
-    """The files that paths stand for: files as they are, folders searched for images, all through, in order.
+    """The files that paths stand for: files as they are, folders searched for images and videos, all through, in order.
 
     Raises:
-        InputError: a path does not exist, or a folder holds no image.
+        InputError: a path does not exist, or a folder holds neither.
     """
+    suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
     found = []
     for path in paths:
         if not path.exists():
@@ -55,11 +59,25 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
         if not path.is_dir():
             found.append(Source(path, Path(path.name)))
             continue
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
         if not files:
-            raise InputError(f"{path}: no images in this folder; looked for {', '.join(IMAGE_SUFFIXES)}")
+            raise InputError(f"{path}: no images or videos in this folder; looked for {', '.join(suffixes)}")
         found += [Source(p, p.relative_to(path)) for p in files]
     return found
+
+
+def count_pictures(sources: Iterable[Source], every: int = 1) -> int | None:
+    """How many pictures there are to read, as far as the files say; None where a video does not."""
+    total = 0
+    for source in sources:
+        length: int | None = 1
+        if source.is_video:
+            with contextlib.suppress(ImageError), contextlib.closing(Video(source.path, every)) as video:
+                length = video.length
+        if length is None:
+            return None
+        total += length
+    return total
 
 
 def read_photo(path: Path) -> Picture:
@@ -84,10 +102,9 @@ class Video:
 
     def __init__(self, source: Path | int, every: int = 1) -> None:
         self._every = every
-        level = cv2.getLogLevel()
-        cv2.setLogLevel(0)  # what it says, the error says
-        self._capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
-        cv2.setLogLevel(level)
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # the decoder has much to say of each broken frame
+        with silenced_stderr():  # what it says, the error says
+            self._capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
         if not self._capture.isOpened():
             what = f"webcam {source}: there is no such camera" if isinstance(source, int) else f"{source}: not a video"
             raise ImageError(f"{what} that OpenCV can open")

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +21,7 @@ import pytest
 from fermobile.errors import RuntimeFailure
 from fermobile.inference import session as session_module
 from fermobile.inference.pipeline import Pipeline
+from fermobile.inference.sources import Video
 
 Command = Callable[..., Any]
 
@@ -109,6 +116,13 @@ def test_a_photo_for_people_and_drawn(fermobile: Command, model: Path, photo: Pa
     assert changed[73:175, 173:275].any() and not changed[200:].any()
 
 
+def test_the_shipped_model_sees_that_the_portrait_smiles(fermobile: Command, photo: Path) -> None:
+    result = fermobile("predict", photo, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (face,) = lines(result.stdout)[0]["faces"]
+    assert face["emotion"] == "happiness" and face["scores"]["happiness"] > 0.9
+
+
 def test_no_face_is_no_error(fermobile: Command, model: Path, tmp_path: Path) -> None:
     pytest.importorskip("mediapipe")
     path = tmp_path / "grey.png"
@@ -137,6 +151,18 @@ def test_a_folder_is_drawn_into_a_folder(fermobile: Command, model: Path, crops:
     again = fermobile("predict", crops, "--cropped", "--model", model, "-a", out)
     assert again.exit_code == 2 and "exists already" in again.stderr and again.stdout == ""
     assert fermobile("predict", crops, "--cropped", "--model", model, "-a", out, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_the_pictures_themselves_are_never_replaced(
+    fermobile: Command, model: Path, crops: Path, force: tuple[str, ...], tmp_path: Path
+) -> None:
+    before = {p: p.read_bytes() for p in crops.rglob("*.*")}
+    (tmp_path / "link").symlink_to(crops)
+    for source, target in ((crops, crops), (crops, tmp_path / "link"), (crops / "a.png", tmp_path / "link" / "a.png")):
+        result = fermobile("predict", source, "--cropped", "--model", model, "-a", target, *force)
+        assert result.exit_code == 2 and "is one of the pictures to read" in result.stderr
+    assert {p: p.read_bytes() for p in crops.rglob("*.*")} == before
 
 
 def test_every_nth_frame_of_a_video(fermobile: Command, model: Path, video: Path, tmp_path: Path) -> None:
@@ -184,16 +210,102 @@ def test_when_nothing_can_be_read_the_exit_code_is_2(fermobile: Command, model: 
         assert result.exit_code == 2 and f"skipped: {tmp_path / name}: " in result.stderr
 
 
+def test_a_video_without_a_frame_is_skipped_and_leaves_nothing(
+    fermobile: Command, model: Path, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Video, "__iter__", lambda self: iter(()))
+    out = tmp_path / "drawn.mp4"
+    result = fermobile("predict", video, "--cropped", "--model", model, "-a", out)
+    assert result.exit_code == 2
+    assert f"skipped: {video}: no frame of this video can be decoded" in result.stderr
+    assert not out.exists()
+
+
+def test_frames_that_are_missing_are_told(fermobile: Command, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "noise.mp4"
+    writer, rng = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48)), np.random.default_rng(0)
+    for _ in range(9):
+        writer.write(rng.integers(0, 256, (48, 64, 3)).astype(np.uint8))
+    writer.release()
+    content = bytearray(path.read_bytes())
+    half, end = len(content) // 2, content.index(b"moov") - 4
+    content[half:end] = bytes(end - half)
+    path.write_bytes(content)
+    result = fermobile("predict", path, "--cropped", "--model", model, "--json")
+    count = len(lines(result.stdout))
+    assert 0 < count < 9 and result.exit_code == 0
+    assert f"warning: {path}: only {count} of its 9 frames could be read\n" in result.stderr
+
+
+def test_videos_in_a_folder_are_read(fermobile: Command, model: Path, crops: Path, video: Path, tmp_path: Path) -> None:
+    video.rename(crops / "clip.avi")
+    out = tmp_path / "drawn"
+    result = fermobile("predict", crops, "--cropped", "--model", model, "--every", 3, "-a", out)
+    assert (result.exit_code, result.stderr) == (0, "5 pictures, 5 faces\n")
+    assert frames(out / "clip.mp4") == 3
+
+
+def on_terminals(command: list[str], stdout_too: bool) -> tuple[str, str]:
+    """What a command prints on stdout, and on a terminal that is its stderr (and, when wanted, its stdout)."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    process = subprocess.Popen(
+        command, stdout=theirs if stdout_too else subprocess.PIPE, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    printed = b"" if process.stdout is None else process.stdout.read()
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+        while piece := os.read(ours, 1 << 16):
+            shown += piece
+    os.close(ours)
+    assert process.wait() == 0
+    return printed.decode(), shown.decode().replace("\r\n", "\n")
+
+
+def test_a_bar_counts_pictures_where_no_result_is_in_its_way(model: Path, crops: Path, video: Path) -> None:
+    arguments = ["predict", str(crops), str(video), "--cropped", "--model", str(model)]
+    command = [sys.executable, "-c", "from fermobile.cli import main; main()", *arguments]
+    printed, shown = on_terminals(command, stdout_too=False)
+    assert len(printed.splitlines()) == 2 * 9 and "9/9" in shown
+    _, shown = on_terminals(command, stdout_too=True)
+    assert len(shown.splitlines()) == 2 * 9 + 1
+    assert not re.search("━|9/9|\x1b\\[\\?25|\x1b\\[2?[AK]|\r", shown)
+
+
+@pytest.mark.parametrize(
+    "target,message",
+    [
+        ("{crops}/a.png/out.png", "{crops}/a.png is a file, not a folder"),
+        ("{crops}/b/folder.png", "this is a folder; name the file to write"),
+        ("{crops}/new/out.png", "the folder {crops} cannot be written to"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_refused_first(
+    fermobile: Command, crops: Path, target: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # root may write anywhere
+    (crops / "b" / "folder.png").mkdir()
+    result = fermobile("predict", crops / "b" / "c.jpg", "--annotate", target.format(crops=crops), "--force")
+    assert result.exit_code == 2 and result.stdout == ""
+    assert message.format(crops=crops) in result.stderr
+
+
+def test_several_pictures_are_not_drawn_into_a_file(fermobile: Command, crops: Path) -> None:
+    result = fermobile("predict", crops, "--annotate", crops / "notes.txt", "--force")
+    assert result.exit_code == 2 and "this is a file; several pictures need a folder" in result.stderr
+
+
 @pytest.mark.parametrize(
     "arguments,message",
     [
         ((), "name photos, folders or videos, or a camera"),
         (("nowhere.png",), "nowhere.png: no such file or folder"),
-        (("{empty}",), "no images in this folder; looked for .jpg"),
+        (("{empty}",), "no images or videos in this folder; looked for .jpg"),
         (("{crops}/a.png", "--webcam", 0), "one of the two"),
         (("{crops}/a.png", "--annotate", "out.gif"), "the name must end in .jpg or"),
         (("{video}", "--annotate", "out.png"), "the name must end in .mp4"),
-        (("{crops}/a.png", "{crops}/a.png", "--annotate", "{empty}/out"), "would both become a.png"),
+        (("{crops}/a.png", "{crops}/a.png", "--annotate", "{empty}/out"), "would both become {empty}/out/a.png"),
         (("{crops}/a.png", "--model", "{crops}/notes.txt"), "notes.txt is not a usable .tflite"),
         (("{crops}/a.png", "--model", "{bare}"), "has no fermobile contract"),
     ],
@@ -213,7 +325,7 @@ def test_bad_usage_is_explained(
     words = [str(a).format(**names) for a in arguments]
     result = fermobile("predict", "--cropped", *([] if "--model" in words else ["--model", model]), *words)
     assert result.exit_code == 2 and result.stdout == ""
-    assert message in result.stderr and result.stderr.count("error: ") == 1
+    assert message.format(**names) in result.stderr and result.stderr.count("error: ") == 1
 
 
 @pytest.mark.parametrize(
