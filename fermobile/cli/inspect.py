@@ -44,10 +44,12 @@ def inspect(file: Path, as_json: bool) -> None:
 
 
 def _show(report: FileReport) -> None:
-    from rich.console import Console
+    from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=False)
-    console.print(f"[bold]{report.path}[/bold]", soft_wrap=True)
+    from .console import open_console
+
+    console = open_console()
+    console.print(str(report.path), style="bold", soft_wrap=True)
     runtime = f"TFLite {report.min_runtime} or newer" if report.min_runtime else "unknown"
     if report.stated_min_runtime:
         runtime += f" (its metadata says {report.stated_min_runtime})"
@@ -61,29 +63,29 @@ def _show(report: FileReport) -> None:
         *(("output", _tensor(t)) for t in report.outputs),
     ]
     console.print(_pairs(rows))
-    console.print("\n[bold]contract[/bold]")
+    console.print("\ncontract", style="bold")
     if report.contract is None:
-        console.print("  [red]none[/red]")
+        console.print("  none", style="red")
     else:
         console.print(_pairs(_contract(report.contract)))
-    console.print("\n[bold]operators[/bold]")
+    console.print("\noperators", style="bold")
     console.print(_operators(report))
     if report.float_islands:
-        console.print(f"  [red]computed in float inside an int8 file:[/red] {', '.join(report.float_islands)}")
-    console.print("\n[bold]delegates[/bold] [dim](an outlook; only a run on the device tells)[/dim]")
+        said = ("  computed in float inside an int8 file: ", "red")
+        console.print(Text.assemble(said, ", ".join(report.float_islands)))
+    console.print(Text.assemble(("\ndelegates", "bold"), (" (an outlook; only a run on the device tells)", "dim")))
     for outlook in report.outlooks:
         _show_outlook(console, outlook)
 
 
 def _pairs(rows: list[tuple[str, str]]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(f"  {name}", escape(value))
+        table.add_row(f"  {name}", value)
     return table
 
 
@@ -126,24 +128,23 @@ def _operators(report: FileReport) -> Table:
 
 
 def _show_outlook(console: Console, outlook: Outlook) -> None:
-    from rich.markup import escape
     from rich.padding import Padding
+    from rich.text import Text
 
     whole = outlook.delegated == outlook.operators
     color = "green" if whole else "yellow" if outlook.delegated else "red"
     pieces = f" in {outlook.partitions} partition{'' if outlook.partitions == 1 else 's'}" if outlook.delegated else ""
-    console.print(
-        f"  {outlook.delegate:8}[{color}]{outlook.delegated} of {outlook.operators} operators[/{color}]{pieces}"
-    )
+    share = f"{outlook.delegated} of {outlook.operators} operators"
+    console.print(Text.assemble(f"  {outlook.delegate:8}", (share, color), pieces))
     grouped: dict[tuple[str, str], int] = {}
     for fallback in outlook.fallbacks:
         key = (fallback.operator, fallback.reason)
         grouped[key] = grouped.get(key, 0) + 1
     for (name, reason), count in grouped.items():
-        line = f"{count} {name} stay{'s' if count == 1 else ''} on the CPU: {escape(reason)}"
+        line = f"{count} {name} stay{'s' if count == 1 else ''} on the CPU: {reason}"
         console.print(Padding(line, (0, 0, 0, 10)))
     for note in outlook.notes:
-        console.print(Padding(f"[dim]{escape(note)}[/dim]", (0, 0, 0, 10)))
+        console.print(Padding(Text(note, "dim"), (0, 0, 0, 10)))
 
 
 def _tensor(tensor: TensorSummary) -> str:

@@ -77,14 +77,14 @@ def verify(
     total = stage_count(run is not None) * min(len(dataset.indices(split)), limit or len(dataset))
     with progress("verify", total, "faces") as advance:
         report = verify(file, dataset, split, run, Gates(max_f1_drop, max_class_f1_drop), limit, advance, runtime)
+    rejected = None if report.passed else reject(report)
     if as_json:
         import json
 
         click.echo(json.dumps(to_dict(report), indent=2, ensure_ascii=False))
     else:
         _show(report)
-    if not report.passed:
-        rejected = reject(report)
+    if rejected is not None:
         raise GateError(f"{file} is rejected: {report.reasons()[0]}\nit is now {rejected}, the report {rejected}.json")
 
 
@@ -92,31 +92,34 @@ def _show(report: VerifyReport) -> None:
     """Print the report for people."""
     import sys
 
-    from rich.console import Console
+    from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+    from .console import open_console
+
+    console = open_console(None if sys.stdout.isatty() else 110)
     dataset = report.faces.dataset
-    console.print(f"[bold]{report.file.path}[/]  sha256 {report.file.sha256[:16]}…")
+    console.print(Text.assemble((str(report.file.path), "bold"), f"  sha256 {report.file.sha256[:16]}…"))
     console.print(f"{len(report.faces)} faces of {dataset.folder} ({dataset.info.name}), split {report.split}")
     for warning in report.warnings:
-        console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+        console.print(Text.assemble(("warning:", "yellow"), f" {warning}"), soft_wrap=True)
     _show_stages(console, report)
     _show_emotions(console, report)
     _show_action_units(console, report)
     if report.passed:
-        console.print("[green bold]passed[/]")
+        console.print("passed", style="green bold")
     for reason in report.reasons():
-        console.print(f"[red]✗[/] {reason}", soft_wrap=True)
+        console.print(Text.assemble(("✗", "red"), f" {reason}"), soft_wrap=True)
 
 
 def _show_stages(console: Console, report: VerifyReport) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title="Stages", title_justify="left")
     for column in ("stage", "against", "head", "max |Δ|", "mean |Δ|", "cosine", "same decision", ""):
         table.add_column(column, justify="right" if "Δ" in column or column in ("cosine", "same decision") else "left")
     for stage in report.stages:
-        mark = "[green]ok[/]" if stage.ok else "[red]diverges[/]"
+        mark = Text("ok", "green") if stage.ok else Text("diverges", "red")
         if not stage.drift:
             table.add_row(stage.name, stage.previous, "", "", "", "", "", mark)
         for head, d in stage.drift.items():

@@ -39,6 +39,15 @@ def test_people_see_every_part_within_80_columns(fermobile: Command, model: Path
     assert max(len(line) for line in result.stdout.splitlines()[1:]) <= 80
 
 
+def test_what_looks_like_markup_is_printed_as_it_stands(fermobile: Command, model: Path) -> None:
+    path = model.rename(model.with_name("[red]m[b] :smile:.tflite"))
+    path.write_bytes(models_util.tiny_file(name="[blue]n[/x]", provenance={"dataset": "[/] :dog:"}))
+    result = fermobile("inspect", path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    for text in ("[red]m[b] :smile:.tflite", "[blue]n[/x]", "[/] :dog:"):
+        assert text in result.stdout
+
+
 def test_a_file_without_a_contract_is_shown_and_refused(fermobile: Command, tmp_path: Path) -> None:
     path = tmp_path / "bare.tflite"
     path.write_bytes(models_util.tiny_model(32, {"emotion": 3}))

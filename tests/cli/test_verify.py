@@ -91,6 +91,29 @@ def test_a_missed_gate_exits_three_and_rejects_the_file(fermobile, verified, dat
     assert json.loads(path.with_name("m.tflite.rejected.json").read_text())["faults"][0]["kind"] == "channels"
 
 
+def test_a_file_is_rejected_before_anything_is_shown(fermobile, verified, data, monkeypatch) -> None:
+    path, faults = verified
+    faults.append(Fault("channels", "the file reads BGR", 0.5, 0.01))
+
+    def crash(report: VerifyReport) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("fermobile.cli.verify._show", crash)
+    assert fermobile("verify", path, "--data", data).exit_code == 1
+    assert not path.exists()
+
+
+def test_what_looks_like_markup_is_printed_as_it_stands(fermobile, verified, data, monkeypatch) -> None:
+    path, _ = verified
+    path = path.rename(path.with_name("[red]m[b] :smile:.tflite"))
+    fault = Fault("channels", "the file [/reads] BGR", 0.5, 0.01)
+    monkeypatch.setattr("fermobile.export.verify.verify", lambda *_: report(path, data, fault))
+    result = fermobile("verify", path, "--data", data)
+    assert result.exit_code == 3
+    assert "[red]m[b] :smile:.tflite" in result.stdout.replace("\n", "")
+    assert "the file [/reads] BGR" in result.stdout
+
+
 def test_faces_must_be_named(fermobile, tmp_path) -> None:
     result = fermobile("verify", tmp_path / "m.tflite")
     assert result.exit_code == 2
