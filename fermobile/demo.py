@@ -1,12 +1,13 @@
 """The whole way on synthetic faces, from nothing to a verified .tflite and a report.
 
-Each step calls what the command of the same name calls, and says that command, so that any of them can be
-repeated alone.
+Each step calls what the command of the same name calls, and says the command that repeats it alone: with
+``--force``, since what it writes is there by then.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from .contract import ModelContract
-from .data.images import read_rgb
+from .data.images import read_rgb, write_image
 from .data.manifest import Dataset
 from .data.synthetic import SAMPLES_PER_SUBJECT, render_photo, write_synthetic
 from .evaluation.calibration import apply_temperature
@@ -24,7 +25,7 @@ from .export.convert import export_run
 from .export.verify import VerifyReport, reject, stage_count, verify
 from .face.detector import Detector
 from .files import refuse_existing
-from .inference.annotate import annotate, write_image
+from .inference.annotate import annotate
 from .inference.pipeline import Pipeline
 from .inference.session import Session
 from .report.content import Face, FileFacts, Gate, ReportData, Scored, Step
@@ -80,7 +81,7 @@ class DemoResult:
 def run_demo(folder: Path, watcher: Watcher, count: int, seed: int = 0, force: bool = False) -> DemoResult:
     """Render, train, quantize, export, verify, predict and report, all inside ``folder``.
 
-    A file that is not verified ends as ``*.rejected``, after the report was written.
+    A file that is not verified becomes ``*.rejected``; its figures are reported all the same.
 
     Args:
         count, seed: faces to render, and what decides them.
@@ -98,8 +99,7 @@ def run_demo(folder: Path, watcher: Watcher, count: int, seed: int = 0, force: b
     photos = tour.predict(seed)
     gates = _gates(verified)
     path = tour.report(run, quantized, verified, photos, gates)
-    model = tour.model if verified.passed else reject(verified)
-    return DemoResult(tour.steps, gates, model, path, round(time.monotonic() - started, 1))
+    return DemoResult(tour.steps, gates, tour.model, path, round(time.monotonic() - started, 1))
 
 
 class _Tour:
@@ -124,7 +124,7 @@ class _Tour:
 
     def render(self, count: int, seed: int) -> Dataset:
         folder = self.folder / "data"
-        command = f"fermobile data synth --out {folder} --count {count} --seed {seed}"
+        command = _command("data", "synth", "--out", folder, "--count", count, "--seed", seed, "--force")
         with self._step(command) as figure, self._watcher.progress("rendering", count, "faces") as advance:
             write_synthetic(folder, count, seed, force=self.force, advance=advance)
             dataset = Dataset(folder)
@@ -135,7 +135,7 @@ class _Tour:
         from .training.transfer import train
 
         folder = self.folder / "run"
-        with self._step(f"fermobile train demo --data {dataset.folder} --out {folder}") as figure:
+        with self._step(_command("train", "demo", "--data", dataset.folder, "--out", folder, "--force")) as figure:
             run = train(load_recipe("demo"), dataset, folder, force=self.force, report=self._watcher)
             figure(_validation(run))
         return run
@@ -144,24 +144,26 @@ class _Tour:
         from .training.quantization_aware import quantize
 
         folder = self.folder / "run-qat"
-        with self._step(f"fermobile quantize {run.folder} --out {folder}") as figure:
+        with self._step(_command("quantize", run.folder, "--out", folder, "--force")) as figure:
             quantized = quantize(run, dataset, folder, force=self.force, report=self._watcher)
             figure(_validation(quantized))
         return quantized
 
     def export(self, quantized: Run) -> None:
-        with self._step(f"fermobile export {quantized.folder} --int8 -o {self.model}") as figure:
+        with self._step(_command("export", quantized.folder, "--int8", "-o", self.model, "--force")) as figure:
             written = export_run(quantized.folder, self.model, "int8", force=self.force)
             figure(f"{written.size / 1e3:,.0f} kB, sha256 {written.sha256[:16]}")
 
     def verify(self, run: Run, dataset: Dataset) -> VerifyReport:
-        command = f"fermobile verify {self.model} --against {run.folder} --data {dataset.folder} --split test"
+        command = _command("verify", self.model, "--against", run.folder, "--data", dataset.folder, "--split", "test")
         total = stage_count(True) * len(dataset.indices("test"))
         with self._step(command) as figure, self._watcher.progress("verify", total, "faces") as advance:
             report = verify(self.model, dataset, "test", run, advance=advance)
             figures = ((name, after) for name, _, after in _figures(report))
             figure("passed" if report.passed else "; ".join(report.reasons()))
             figure("int8 " + ", ".join(f"{name} {after:.3f}" for name, after in figures))
+            if not report.passed:
+                self.model = reject(report)
         return report
 
     def predict(self, seed: int) -> list[tuple[np.ndarray, str]]:
@@ -171,7 +173,7 @@ class _Tour:
             photo = render_photo(seed + 1, number * SAMPLES_PER_SUBJECT, _PHOTO_SIZE, emotion=emotion)
             write_image(photos / f"{emotion}.png", photo.image)
         shown, right = [], 0
-        command = f"fermobile predict {photos} --model {self.model} --annotate {drawn}"
+        command = _command("predict", photos, "--model", self.model, "--annotate", drawn, "--force")
         with self._step(command) as figure, Detector() as detector:
             session = Session.open(self.model)
             pipeline = Pipeline(session, detector)
@@ -196,7 +198,7 @@ class _Tour:
     ) -> Path:
         """Write the HTML file."""
         contract, faces = verified.file.contract, verified.faces
-        models = _score(run, verified)
+        models = _score(run, verified, self.model)
         chosen = models[-1].heads["emotion"].argmax(axis=1)
         truth = faces.dataset.hard_labels(contract.emotions)[faces.rows]
         shown = np.flatnonzero(truth >= 0)[:_FACES_SHOWN]
@@ -220,6 +222,10 @@ class _Tour:
         path = self.folder / "report.html"
         write_page(path, data.title, subtitle, build_sections(data))
         return path
+
+
+def _command(*words: object) -> str:
+    return shlex.join(["fermobile", *map(str, words)])
 
 
 def _validation(run: Run) -> str:
@@ -251,14 +257,14 @@ def _gates(report: VerifyReport) -> list[Gate]:
     return gates
 
 
-def _score(run: Run, verified: VerifyReport) -> list[Scored]:
+def _score(run: Run, verified: VerifyReport, model: Path) -> list[Scored]:
     """Scores of the float run and of the file on the verified faces, each with its own calibration."""
     from .training.scoring import predict_rows
 
     faces, contract = verified.faces, run.contract
     heads = predict_rows(run.load_model(), faces.dataset, faces.rows, contract)
     heads["emotion"] = apply_temperature(heads["emotion"], contract.temperature)
-    session = Session.open(verified.file.path)
+    session = Session.open(model)
     return [
         Scored("float", heads, contract.thresholds),
         Scored("int8", session.predict(faces), session.contract.thresholds),

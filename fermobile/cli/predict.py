@@ -192,7 +192,7 @@ class _Work:
         return 2 if self._skipped and not self._pictures else 0
 
     def _read_file(self, source: Source) -> None:
-        from ..inference.annotate import write_image
+        from ..data.images import write_image
         from ..inference.sources import Video, read_photo
 
         target = self._target.of(source)

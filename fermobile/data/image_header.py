@@ -1,7 +1,8 @@
-"""Size and completeness of an image file from its bytes, without decoding a pixel.
+"""What an image file says about itself, from its bytes, without decoding a pixel.
 
-OpenCV decodes first and asks later: a crafted 30,000 x 30,000 PNG of 100 kB takes 2.7 GB, and the missing half
-of a truncated JPEG comes back grey.  Only the formats that :data:`.images.IMAGE_SUFFIXES` names are known here.
+OpenCV decodes first and asks later: a crafted 30,000 x 30,000 PNG of 100 kB takes 2.7 GB, the missing half of a
+truncated JPEG comes back grey, and a rotated WebP comes back as it lies.  Only the formats that
+:data:`.images.IMAGE_SUFFIXES` names are known here.
 """
 
 from __future__ import annotations
@@ -13,19 +14,24 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_SCAN, _JPEG_FILL = 0xDA, 0xFF
 _TIFF_STARTS = (b"II*\0", b"MM\0*")
-_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_COMPRESSION, _TIFF_SAMPLE_FORMAT = 256, 257, 259, 339
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_COMPRESSION, _TIFF_ORIENTATION, _TIFF_SAMPLE_FORMAT = 256, 257, 259, 274, 339
+_TIFF_TAGS = (_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_COMPRESSION, _TIFF_ORIENTATION, _TIFF_SAMPLE_FORMAT)
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_KEPT = (b"tRNS", b"eXIf")
+_BMP_OS2_HEADER = 12  # bytes; newer headers are longer and hold 32-bit sizes
 _TIFF_SHORT, _TIFF_FLOAT, _TIFF_LOGLUV = 3, 3, (34676, 34677)
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
     """(width, height) of a PNG, JPEG, BMP, WebP or TIFF file; None when the header does not tell."""
     try:
-        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        if data.startswith(_PNG_START):
             return _unpack(">II", data, 16)
         if data.startswith(b"\xff\xd8"):
             return _jpeg(data)[0]
         if data.startswith(b"BM"):
-            width, height = _unpack("<ii", data, 18)
+            (header,) = struct.unpack_from("<I", data, 14)
+            width, height = _unpack("<HH" if header == _BMP_OS2_HEADER else "<ii", data, 18)
             return width, abs(height)
         if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             return _webp_size(data)
@@ -59,6 +65,40 @@ def is_float_tiff(data: bytes) -> bool:
     except struct.error:
         return False
     return tags.get(_TIFF_SAMPLE_FORMAT) == _TIFF_FLOAT or tags.get(_TIFF_COMPRESSION) in _TIFF_LOGLUV
+
+
+def webp_orientation(data: bytes) -> int:
+    """EXIF orientation of a WebP file, 1 to 8; 1 (upright) where it has none, and for other formats."""
+    if not (data.startswith(b"RIFF") and data[8:12] == b"WEBP"):
+        return 1
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"EXIF":
+            try:
+                tags = _tiff_tags(data[at + 8 : at + 8 + size].removeprefix(b"Exif\0\0"))
+            except struct.error:
+                return 1
+            return tags.get(_TIFF_ORIENTATION, 1)
+        at += 8 + size + size % 2
+    return 1
+
+
+def plain_png(data: bytes) -> bytes:
+    """A PNG without what does not bear on its pixels; other files as they are.
+
+    libpng prints a warning about every colour profile it dislikes, and many files carry one.
+    """
+    if not data.startswith(_PNG_START):
+        return data
+    parts, at = [data[: len(_PNG_START)]], len(_PNG_START)
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        if not kind[0] & 0x20 or kind in _PNG_KEPT:  # a lower-case first letter marks what can be left out
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
 
 
 def _unpack(form: str, data: bytes, offset: int) -> tuple[int, int]:
@@ -99,11 +139,11 @@ def _tiff_tags(data: bytes) -> dict[int, int]:
     order = "<" if data[:2] == b"II" else ">"
     (start,) = struct.unpack_from(f"{order}I", data, 4)
     (entries,) = struct.unpack_from(f"{order}H", data, start)
-    tags = {}
+    tags: dict[int, int] = {}
     for at in range(start + 2, start + 2 + 12 * entries, 12):
         tag, kind, count = struct.unpack_from(f"{order}HHI", data, at)
         form, inside = ("H", 2) if kind == _TIFF_SHORT else ("I", 1)
         where = at + 8 if count <= inside else struct.unpack_from(f"{order}I", data, at + 8)[0]
-        if tag in (_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_COMPRESSION, _TIFF_SAMPLE_FORMAT):
-            (tags[tag],) = struct.unpack_from(f"{order}{form}", data, where)
+        if tag in _TIFF_TAGS:
+            tags.setdefault(tag, struct.unpack_from(f"{order}{form}", data, where)[0])
     return tags

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ..contract import CropSpec
+from ..data.images import encode_image
 from ..data.importer import write_rejects
 from ..data.manifest import Dataset, DatasetWriter, write_dataset
 from ..data.parallel import cores, map_in_processes
@@ -126,7 +126,7 @@ class _Cropper:
             return f"image not readable: {error}"
         except FaceGeometryError as error:
             return f"face not usable: {error}"
-        return (face if self._size <= LARGEST_ARRAY else _jpeg(face)), len(faces)
+        return (face if self._size <= LARGEST_ARRAY else encode_image(face, ".jpg")), len(faces)
 
 
 _cropper: _Cropper  # of a worker process
@@ -139,10 +139,6 @@ def _start_worker(folder: Path, crop: CropSpec, size: int) -> None:
 
 def _crop_in_worker(index: int) -> tuple[Any, int] | str:
     return _cropper.crop(index)
-
-
-def _jpeg(face: np.ndarray) -> bytes:
-    return bytes(cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
 
 
 def _store(writer: DatasetWriter, dataset: Dataset, index: int, pixels: np.ndarray | bytes) -> None:

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from ..contract import ModelContract
-from ..errors import ImageError, RuntimeFailure
-from ..files import write_bytes
+from ..errors import RuntimeFailure
 from .pipeline import FaceResult
 from .session import Scores
 
@@ -90,21 +89,6 @@ def annotate(image: np.ndarray, faces: list[FaceResult], contract: ModelContract
     if not faces:
         _text(canvas, "no face found", (width + layout.margin, top + layout.unit), _DIM, layout.unit)
     return canvas
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write a uint8 RGB image; the name's ending chooses the format.
-
-    Raises:
-        ImageError: OpenCV cannot write such a file.
-    """
-    try:
-        done, data = cv2.imencode(path.suffix, np.ascontiguousarray(image[..., ::-1]))
-    except cv2.error:
-        done = False
-    if not done:
-        raise ImageError(f"{path}: cannot write an image with the ending {path.suffix!r}; use .png or .jpg")
-    write_bytes(path, data.tobytes())
 
 
 class VideoFile:

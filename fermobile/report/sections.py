@@ -6,9 +6,9 @@ import base64
 import json
 import math
 
-import cv2
 import numpy as np
 
+from ..data.images import encode_image
 from ..evaluation.bootstrap import interval, resample_counts
 from ..evaluation.drift import flip_matrix
 from ..evaluation.metrics import (
@@ -215,8 +215,7 @@ def build_sections(data: ReportData) -> list[Section]:
 
 def image_uri(image: np.ndarray) -> str:
     """A uint8 RGB image as a data URI."""
-    _, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 90])
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(encode_image(image, ".jpg")).decode()
 
 
 def _emotions(data: ReportData, model: Scored) -> EmotionMetrics:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from fermobile.contract import InputSpec
 from fermobile.data.image_header import image_size
-from fermobile.data.images import decode_rgb, normalise, read_rgb, resize_square
-from fermobile.errors import ImageError
+from fermobile.data.images import check_image_target, decode_rgb, normalise, read_rgb, resize_square, write_image
+from fermobile.errors import ImageError, InputError, OutputExistsError
 
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow (comes with scikit-image) to write unusual files")
 
@@ -85,17 +85,25 @@ def test_cmyk(photo: np.ndarray, kind: str) -> None:
     assert_is(encode(Image.fromarray(photo).convert("CMYK"), kind, **options), photo, 3.0)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize(
     ("orientation", "undo"),
-    [(3, Image.Transpose.ROTATE_180), (6, Image.Transpose.ROTATE_90), (8, Image.Transpose.ROTATE_270)],
+    [
+        (2, Image.Transpose.FLIP_LEFT_RIGHT),
+        (3, Image.Transpose.ROTATE_180),
+        (4, Image.Transpose.FLIP_TOP_BOTTOM),
+        (5, Image.Transpose.TRANSPOSE),
+        (6, Image.Transpose.ROTATE_90),
+        (7, Image.Transpose.TRANSVERSE),
+        (8, Image.Transpose.ROTATE_270),
+    ],
 )
 def test_exif_rotation(photo: np.ndarray, kind: str, orientation: int, undo: Any) -> None:
     stored = Image.fromarray(photo).transpose(undo)
     exif = stored.getexif()
     exif[_EXIF_ORIENTATION] = orientation
     options = {"tiffinfo": {_EXIF_ORIENTATION: orientation}} if kind == "TIFF" else {"exif": exif}
-    assert_is(encode(stored, kind, **options, **({"quality": 95} if kind == "JPEG" else {})), photo, 2.0)
+    assert_is(encode(stored, kind, **options, **({"quality": 95} if kind == "JPEG" else {})), photo, 4.0)
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG", "TIFF"])
@@ -112,7 +120,7 @@ def test_palette_grey_and_bilevel(photo: np.ndarray, mode: str) -> None:
 
 def test_gif_is_refused(photo: np.ndarray) -> None:
     animated = encode(photo, "GIF", save_all=True, append_images=[Image.fromarray(255 - photo)])
-    with pytest.raises(ImageError, match="not an image that OpenCV can decode; save it as PNG or JPEG"):
+    with pytest.raises(ImageError, match="not a JPEG, PNG, BMP, WebP or TIFF image; save it as PNG or JPEG"):
         decode_rgb(animated, "x")
 
 
@@ -156,6 +164,45 @@ def test_a_hundred_megapixels_are_refused_before_decoding(photo: np.ndarray) -> 
     jpeg[frame + 5 : frame + 9] = struct.pack(">HH", 20_000, 20_000)
     with pytest.raises(ImageError, match="20000 x 20000 pixels"):
         decode_rgb(bytes(jpeg), "x")
+
+
+def test_a_format_whose_size_is_not_known_beforehand_is_refused(photo: np.ndarray) -> None:
+    jpeg_2000 = cv2.imencode(".jp2", photo)[1].tobytes()
+    assert cv2.imdecode(np.frombuffer(jpeg_2000, np.uint8), cv2.IMREAD_COLOR) is not None
+    with pytest.raises(ImageError, match="not a JPEG, PNG"):
+        decode_rgb(jpeg_2000, "x.png")
+
+
+def test_the_short_header_of_an_old_bitmap(photo: np.ndarray) -> None:
+    rows = np.pad(photo[::-1, :, ::-1].reshape(60, -1), ((0, 0), (0, -3 * 90 % 4)))
+    header = struct.pack("<2sIHHI", b"BM", 26 + rows.size, 0, 0, 26) + struct.pack("<IHHHH", 12, 90, 60, 1, 24)
+    assert_is(header + rows.tobytes(), photo, 0.0)
+
+
+def test_a_bad_colour_profile_is_not_worth_a_word(photo: np.ndarray, capfd: pytest.CaptureFixture[str]) -> None:
+    assert_is(encode(photo, "PNG", icc_profile=bytes(200)), photo, 0.0)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_image_is_written_as_its_ending_says(photo: np.ndarray, tmp_path: Path) -> None:
+    for name, start in (("a.png", b"\x89PNG"), ("a.JPG", b"\xff\xd8"), ("a.webp", b"RIFF")):
+        write_image(tmp_path / name, photo)
+        assert (tmp_path / name).read_bytes().startswith(start)
+        assert np.abs(read_rgb(tmp_path / name).astype(int) - photo).mean() < 4
+    with pytest.raises(ImageError, match=r"the ending '\.gif'; choose from: \.jpg"):
+        write_image(tmp_path / "a.gif", photo)
+
+
+def test_an_image_that_cannot_be_written_is_found_out_before(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.png").touch()
+    check_image_target(tmp_path / "new" / "deep.png", force=False)
+    for name, said in (("folder", "is a folder"), ("a.txt", "ending '.txt'"), ("a.png/b.png", "is not a folder")):
+        with pytest.raises(InputError, match=said):
+            check_image_target(tmp_path / name, force=True)
+    with pytest.raises(OutputExistsError):
+        check_image_target(tmp_path / "a.png", force=False)
+    check_image_target(tmp_path / "a.png", force=True)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fermobile.data.images import write_image
 from fermobile.errors import ImageError, InputError
-from fermobile.inference.annotate import VideoFile, write_image
+from fermobile.inference.annotate import VideoFile
 from fermobile.inference.sources import Video, find_sources, read_photo
 
 
