@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator
 
 
@@ -101,3 +102,14 @@ def needs_extra(extra: str) -> Iterator[None]:
         if package == "fermobile":
             raise
         raise MissingExtraError(package, extra) from error
+
+
+def require_extra(extra: str, *packages: str) -> None:
+    """Raise MissingExtraError when one of an extra's packages is not installed; imports none of them.
+
+    For work that takes minutes before it comes to the import that :func:`needs_extra` guards.
+    """
+    with needs_extra(extra):
+        for package in packages:
+            if importlib.util.find_spec(package) is None:
+                raise ModuleNotFoundError(name=package)

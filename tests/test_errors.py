@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from fermobile import errors
@@ -47,3 +49,10 @@ def test_needs_extra_names_the_package_and_the_pip_line() -> None:
 def test_needs_extra_does_not_hide_a_fault_of_our_own() -> None:
     with pytest.raises(ModuleNotFoundError), errors.needs_extra("face"):
         import fermobile.no_such_module  # noqa: F401
+
+
+def test_require_extra_looks_without_importing() -> None:
+    errors.require_extra("report", "this")
+    assert "this" not in sys.modules
+    with pytest.raises(errors.MissingExtraError, match=r"'no_such_package'.*pip install 'fermobile\[report\]'"):
+        errors.require_extra("report", "this", "no_such_package")

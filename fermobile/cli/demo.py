@@ -34,9 +34,13 @@ def demo(out: Path, count: int, seed: int, as_json: bool, force: bool) -> int:
     import dataclasses
     import json
 
+    from ..errors import require_extra
     from ..files import refuse_existing
 
     refuse_existing(out, force)  # before TensorFlow takes seconds to load
+    require_extra("train", "tensorflow", "tf_keras", "tensorflow_model_optimization")
+    require_extra("face", "mediapipe")
+    require_extra("report", "jinja2", "matplotlib")
     from ..demo import run_demo
 
     result = run_demo(out, _Watcher(as_json), count, seed, force)

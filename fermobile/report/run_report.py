@@ -10,19 +10,18 @@ from .page import write_page
 from .sections import build_sections
 
 
-def write_run_report(run_folder: str | Path, out: str | Path | None = None) -> Path:
+def write_run_report(run_folder: str | Path) -> Path:
     """Write learning curves, validation figures and the contract of a finished run.
 
     Args:
         run_folder: a run of ``fermobile train`` or ``fermobile quantize``.
-        out: the HTML file; ``report.html`` in the run folder when not given.
     Returns:
-        The file written.
+        The file written, ``report.html`` in the run folder.
     Raises:
         RunError: the folder is no finished run.
     """
     run = Run.open(run_folder)
-    path = Path(out) if out else run.folder / "report.html"
+    path = run.folder / "report.html"
     epochs = run.metrics()
     network = run.recipe.network
     subtitle = (

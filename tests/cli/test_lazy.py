@@ -87,6 +87,16 @@ def test_train_without_tensorflow_names_the_pip_line(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "package,extra", [("tf_keras", "train"), ("mediapipe", "face"), ("jinja2", "report"), ("matplotlib", "report")]
+)
+def test_demo_names_the_pip_line_before_it_does_minutes_of_work(tmp_path: Path, package: str, extra: str) -> None:
+    result = _without(package, "demo", "--out", tmp_path / "demo")
+    assert result.returncode == 2, result.stderr
+    assert f"pip install 'fermobile[{extra}]'" in result.stderr
+    assert (result.stdout, list(tmp_path.iterdir())) == ("", [])
+
+
 def test_predict_without_mediapipe_names_the_pip_line(photo: Path) -> None:
     result = _without(OPTIONAL, "predict", photo)
     assert result.returncode == 2, result.stderr
