@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ..labels import EMOTIONS
 from . import duplicates
 from .images import decode_rgb, read_image_file
 from .manifest import SPLITS, DatasetInfo, DatasetWriter, Sample, write_dataset
-from .readers.base import Drop, Face, Reader, Reject
+from .readers.base import Drop, Face, Reader, Reject, reason
 from .splits import complete_splits, join, subject_pairs
 
 #: The file beside samples.csv that lists what was skipped and why.
@@ -89,7 +89,7 @@ def import_dataset(
     )
     with write_dataset(out, info, force) as writer:
         kept = _store(reader, writer, advance)
-        _check_rejects(kept, max_rejects)
+        check_rejects(kept.rejects, len(kept.samples), max_rejects, what="broken", dropped=kept.dropped.total())
         equal, near = duplicates.duplicate_pairs(kept.digests, np.stack(kept.thumbnails))
         subjects = subject_pairs([s.subject for s in kept.samples])
         groups = join(len(kept.samples), [*equal.tolist(), *near.tolist(), *subjects])
@@ -124,18 +124,19 @@ def _store(reader: Reader, writer: DatasetWriter, advance: Callable[[int], None]
             kept.dropped[item.reason] += 1
         elif isinstance(item, Reject):
             kept.rejects.append(item)
-        else:
-            try:
-                _keep(item, writer, kept)
-            except ImageError as error:
-                kept.rejects.append(Reject(item.where, str(error)))
+        elif (reject := _keep(item, writer, kept)) is not None:
+            kept.rejects.append(reject)
     return kept
 
 
-def _keep(face: Face, writer: DatasetWriter, kept: _Kept) -> None:
+def _keep(face: Face, writer: DatasetWriter, kept: _Kept) -> Reject | None:
+    """Store one face, or say why it cannot be used."""
     if isinstance(face.image, Path):
-        data = read_image_file(face.image)
-        image = decode_rgb(data, face.where)
+        try:
+            data = read_image_file(face.image)
+            image = decode_rgb(data, str(face.image))
+        except ImageError as error:
+            return Reject(face.where, reason(error, face.image))
         path = writer.store_file(face.where, data)
     else:
         image = face.image
@@ -144,18 +145,29 @@ def _keep(face: Face, writer: DatasetWriter, kept: _Kept) -> None:
     kept.thumbnails.append(duplicates.thumbnail(image))
     kept.strata.append(face.stratum)
     kept.samples.append(Sample(path, face.split, face.subject, face.emotion, face.votes, face.aus))
+    return None
 
 
-def _check_rejects(kept: _Kept, max_rejects: float) -> None:
-    """Stop when too many samples are broken or none is left; the message shows the first ones."""
-    broken, total = len(kept.rejects), len(kept.rejects) + len(kept.samples)
-    first = "".join(f"\n  {r.where}: {r.reason}" for r in kept.rejects[:3])
-    if not kept.samples:
-        raise DatasetError(f"no usable sample: {broken} broken, {sum(kept.dropped.values())} dropped{first}")
-    if broken > max_rejects * total:
+def check_rejects(rejects: Sequence[Reject], kept: int, max_rejects: float, *, what: str, dropped: int = 0) -> None:
+    """Stop when too many samples are left out or none is kept; the message shows the first ones.
+
+    Args:
+        rejects: the samples left out.
+        kept: number of the others.
+        max_rejects: largest fraction of samples left out.
+        what: what the rejects are: "broken".
+        dropped: number of samples that a protocol leaves out, which is nothing wrong.
+    Raises:
+        DatasetError: says how many there are, and how to allow them.
+    """
+    lost, total = len(rejects), len(rejects) + kept
+    first = "".join(f"\n  {r.where}: {r.reason}" for r in rejects[:3])
+    if not kept:
+        raise DatasetError(f"no usable sample: {lost} {what}, {dropped} dropped{first}")
+    if lost > max_rejects * total:
         raise DatasetError(
-            f"{broken} of {total} samples are broken, more than {max_rejects:.0%}; mend the source, "
-            f"or skip them with --max-rejects {min(1.0, broken / total + 0.005):.2f}{first}"
+            f"{lost} of {total} samples are {what}, more than {max_rejects:.1%}; mend the source, "
+            f"or leave them out with --max-rejects {min(1.0, lost / total + 0.005):.2f}{first}"
         )
 
 

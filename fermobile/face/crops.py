@@ -13,11 +13,11 @@ import numpy as np
 
 from ..contract import CropSpec
 from ..data.images import encode_image
-from ..data.importer import write_rejects
+from ..data.importer import check_rejects, write_rejects
 from ..data.manifest import Dataset, DatasetWriter, write_dataset
 from ..data.parallel import cores, map_in_processes
-from ..data.readers.base import Reject
-from ..errors import DatasetError, FaceGeometryError, ImageError
+from ..data.readers.base import Reject, reason
+from ..errors import FaceGeometryError, ImageError
 from .alignment import DEFAULT_CROP, align_face
 from .detector import Detector
 from .mediapipe_import import import_mediapipe
@@ -92,7 +92,7 @@ def crop_dataset(
                 _store(writer, dataset, index, pixels)
             advance(1)
         summary = CropSummary(len(dataset) - len(rejects), tuple(rejects), several)
-        _check(summary, max_rejects)
+        check_rejects(rejects, summary.written, max_rejects, what="without a usable face")
         origin = {"name": info.name, "sha256": dataset.sha256, "size": size, "rejects": len(rejects)}
         writer.info = dataclasses.replace(info, extra={**info.extra, "cropped_from": origin})
         write_rejects(writer.folder, rejects)
@@ -123,7 +123,7 @@ class _Cropper:
                 return "no face found"
             face = align_face(image, faces[0].keypoints, self._crop, self._size)
         except ImageError as error:
-            return f"image not readable: {error}"
+            return f"image not readable: {reason(error, self._dataset.folder / self._dataset.paths[index])}"
         except FaceGeometryError as error:
             return f"face not usable: {error}"
         return (face if self._size <= LARGEST_ARRAY else encode_image(face, ".jpg")), len(faces)
@@ -154,17 +154,3 @@ def _store(writer: DatasetWriter, dataset: Dataset, index: int, pixels: np.ndarr
         writer.add_file(f"{index:06d}.jpg", pixels, **labels)
     else:
         writer.add_array(pixels, **labels)
-
-
-def _check(summary: CropSummary, max_rejects: float) -> None:
-    """Stop when too many images have no usable face; the message shows the first ones."""
-    lost, total = len(summary.rejects), summary.written + len(summary.rejects)
-    first = "".join(f"\n  {r.where}: {r.reason}" for r in summary.rejects[:3])
-    if not summary.written:
-        raise DatasetError(f"none of the {total} images has a usable face{first}")
-    if lost > max_rejects * total:
-        why = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.items())
-        raise DatasetError(
-            f"{lost} of {total} images have no usable face ({why}), more than {max_rejects:.1%}; "
-            f"leave them out with --max-rejects {min(1.0, lost / total + 0.005):.2f}{first}"
-        )

@@ -48,7 +48,7 @@ def test_crop_as_json(photos: Path, tmp_path: Path, fermobile: Callable[..., Any
 def test_too_many_rejects(photos: Path, tmp_path: Path, fermobile: Callable[..., Any]) -> None:
     result = fermobile("data", "crop", photos, "--out", tmp_path / "faces", "--workers", 1)
     assert result.exit_code == 2
-    assert "1 of 4 images have no usable face" in result.stderr
+    assert "1 of 4 samples are without a usable face" in result.stderr
     assert not (tmp_path / "faces").exists()
 
 

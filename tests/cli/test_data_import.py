@@ -62,7 +62,7 @@ def test_rejects_are_announced(fermobile: Callable[..., Any], source: Path, tmp_
     command = ["data", "import", "fer2013", source, "--out", tmp_path / "out"]
     stopped = fermobile(*command)
     assert stopped.exit_code == 2
-    assert "1 of 7 samples are broken, more than 5%" in stopped.stderr
+    assert "1 of 7 samples are broken, more than 5.0%" in stopped.stderr
     assert not (tmp_path / "out").exists()
     result = fermobile(*command, "--max-rejects", "0.2")
     assert result.exit_code == 0

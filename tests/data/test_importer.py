@@ -89,7 +89,7 @@ def test_broken_samples_are_skipped_and_listed(write_fer: Writer, tmp_path: Path
 def test_too_many_broken_samples_stop(write_fer: Writer, tmp_path: Path) -> None:
     source = write_fer([(0, i, "PrivateTest") for i in range(9)] + [(9, 9, "PrivateTest")])
     with pytest.raises(
-        DatasetError, match=r"(?s)1 of 10 samples are broken, more than 5%.*--max-rejects 0\.1.*line 11"
+        DatasetError, match=r"(?s)1 of 10 samples are broken, more than 5.0%.*--max-rejects 0\.1.*line 11"
     ):
         run("fer2013", source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -136,7 +136,7 @@ def test_unreadable_images_are_rejected(write_folder: Writer, tmp_path: Path) ->
     summary = run("imagefolder", source, tmp_path / "out", max_rejects=0.5)
     assert (summary.samples, summary.rejected) == (3, 2)
     listed = (tmp_path / "out" / "rejects.csv").read_text()
-    assert "test/happy/empty.jpg,test/happy/empty.jpg: the file is empty" in listed
+    assert "test/happy/empty.jpg,the file is empty" in listed
 
 
 _PIXELS = " ".join(["7"] * 2304)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,17 @@ class TestFer2013:
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(lines[:2]) + lines[2][:kept])
         with pytest.raises(DatasetError, match=r"line 3: \d field\(s\), expected 3; is the file cut off"):
+            read("fer2013", path)
+
+    def test_cut_pixels_at_the_end_of_the_file_stop(self, write_fer: Writer) -> None:
+        """As in icml_face_data.csv, where the pixels come last and a cut line has all its fields."""
+        pixels = " ".join(["7"] * 2304)
+        path = write_fer([(0, "Training", pixels)] * 2, header="emotion, Usage, pixels") / "fer2013.csv"
+        whole = path.read_text()
+        path.write_text(whole.removesuffix("\n"))
+        assert len(read("fer2013", path)) == 2
+        path.write_text(whole[:-9])
+        with pytest.raises(DatasetError, match=r"line 3, column pixels: 2300 values.*cut off"):
             read("fer2013", path)
 
     def test_a_cut_usage_stops(self, write_fer: Writer) -> None:
@@ -199,3 +211,22 @@ class TestImageFolder:
     def test_no_class_folders(self, write_folder: Writer) -> None:
         with pytest.raises(DatasetError, match="no class folders"):
             open_reader("imagefolder", write_folder({"train": 2}))
+
+    def test_what_is_no_image_is_listed_and_hidden_files_are_not(self, write_folder: Writer) -> None:
+        root = write_folder({"train/happy": 1})
+        for name in ("train/happy/a.gif", "train/loose.png", "loose.jpg", "train/notes.txt", "train/happy/.b.png"):
+            (root / name).touch()
+        (root / "train/happy/.thumbs").mkdir()
+        (root / "train/happy/.thumbs/c.png").touch()
+        face, gif, *loose = read("imagefolder", root)
+        assert isinstance(face, Face)
+        assert isinstance(gif, Reject) and (gif.where, gif.reason[:19]) == ("train/happy/a.gif", "not an image format")
+        assert [item.where for item in loose if isinstance(item, Reject)] == ["loose.jpg", "train/loose.png"]
+        assert open_reader("imagefolder", root).total == 4
+
+    def test_a_name_that_is_not_utf_8_is_listed(self, write_folder: Writer) -> None:
+        root = write_folder({"train/happy": 1})
+        (root / "train/happy" / os.fsdecode(b"caf\xe9.png")).touch()
+        items = read("imagefolder", root)
+        assert sum(isinstance(item, Face) for item in items) == 1
+        assert Reject("train/happy/caf\\xe9.png", "the file name is not UTF-8 text; rename the file") in items

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ...contract import CropSpec
+from ...errors import ImageError
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Reject:
 
     where: str
     reason: str
+
+
+def reason(error: ImageError, file: Path) -> str:
+    """Why an image file cannot be used, without its name, for a :class:`Reject` that says it."""
+    return str(error).removeprefix(f"{file}: ")
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Fer2013:
             where = self._table.where
             split = split_of(usage, where)
             try:
-                image = parse_pixels(pixels)
+                image = read_pixels(self._table, pixels)
                 if label not in ("0", "1", "2", "3", "4", "5", "6"):
                     raise ValueError(f"column emotion: {label[:20]!r} is not a label from 0 to 6")
             except ValueError as error:
@@ -87,6 +87,21 @@ def split_of(usage: str, where: str) -> str:
         raise DatasetError(
             f"{where}, column Usage: {usage[:40]!r} is not one of {known}; is the file cut off? Get a fresh copy"
         ) from None
+
+
+def read_pixels(table: Table, text: str) -> np.ndarray:
+    """The pixels cell of the row in hand as uint8 (48, 48).
+
+    Raises:
+        DatasetError: it is too short because the file ends in it.
+        ValueError: it is broken, as :func:`parse_pixels` says.
+    """
+    try:
+        return parse_pixels(text)
+    except ValueError as error:
+        if table.cut:
+            raise DatasetError(f"{table.where}, {error}; the file is cut off here: get a fresh copy") from None
+        raise
 
 
 def parse_pixels(text: str) -> np.ndarray:

@@ -79,7 +79,7 @@ class FerPlus:
         if best >= len(VOTE_COLUMNS):
             return Drop(f"annotated as {COLUMNS[2 + best]}")
         try:
-            image = fer2013.parse_pixels(pixels)
+            image = fer2013.read_pixels(self._faces, pixels)
         except ValueError as error:
             return Reject(self._faces.where, str(error))
         likeliest = VOTE_COLUMNS[best]

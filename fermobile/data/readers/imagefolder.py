@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,19 +38,47 @@ class ImageFolder:
         """
         self.citation = f"image folder {path.name}"
         self._root = path
-        self._files = [
-            (split, emotion, file)
-            for split, folder in _split_folders(path)
-            for emotion, class_folder in _class_folders(folder)
-            for file in _images(class_folder)
+        splits = _split_folders(path)
+        self._items = [item for split, folder in splits for item in self._split(split, folder)]
+        self._items += [
+            item for folder in dict.fromkeys([path, *(folder for _, folder in splits)]) for item in self._loose(folder)
         ]
-        self.total = len(self._files)
+        self.total = len(self._items)
 
     def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop]:
         """Yield the images in name order; see :class:`fermobile.data.readers.base.Reader`."""
-        for split, emotion, file in self._files:
-            yield Face(file.relative_to(self._root).as_posix(), file, split, stratum=emotion, emotion=emotion)
+        for item in self._items:
+            yield item
             advance(1)
+
+    def _split(self, split: str, folder: Path) -> Iterator[Face | Reject]:
+        """What the classes of one split hold."""
+        for emotion, class_folder in _class_folders(folder):
+            items = [self._item(split, emotion, file) for file in _files(class_folder)]
+            if not any(isinstance(item, Face) for item in items):
+                endings = ", ".join(IMAGE_SUFFIXES)
+                raise DatasetError(
+                    f"{class_folder}: the class is empty (no {endings} file); add images or remove the folder"
+                )
+            yield from items
+
+    def _loose(self, folder: Path) -> Iterator[Reject]:
+        """The images that lie beside folders."""
+        for file in sorted(folder.iterdir()):
+            if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith("."):
+                yield Reject(self._name(file), "the image lies in no class folder")
+
+    def _item(self, split: str, emotion: str, file: Path) -> Face | Reject:
+        name = self._name(file)
+        if file.suffix.lower() not in IMAGE_SUFFIXES:
+            return Reject(name, f"not an image format that is read ({', '.join(IMAGE_SUFFIXES)})")
+        if name != file.relative_to(self._root).as_posix():
+            return Reject(name, "the file name is not UTF-8 text; rename the file")
+        return Face(name, file, split, stratum=emotion, emotion=emotion)
+
+    def _name(self, file: Path) -> str:
+        """The path inside the source, with what is not UTF-8 shown as escapes."""
+        return os.fsencode(file.relative_to(self._root).as_posix()).decode(errors="backslashreplace")
 
 
 def _folders(path: Path) -> list[Path]:
@@ -85,9 +114,10 @@ def _class_folders(folder: Path) -> list[tuple[str, Path]]:
     return classes
 
 
-def _images(folder: Path) -> list[Path]:
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file())
-    if not files:
-        endings = ", ".join(IMAGE_SUFFIXES)
-        raise DatasetError(f"{folder}: the class is empty (no {endings} file); add images or remove the folder")
-    return files
+def _files(folder: Path) -> list[Path]:
+    """All files below a class folder but hidden ones and those in hidden folders."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )

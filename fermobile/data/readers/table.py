@@ -18,6 +18,7 @@ class Table:
     Attributes:
         path: the file.
         line: the line that was read last, from 1.
+        cut: that line has no line end, as the last line of a file that was cut off.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -26,7 +27,7 @@ class Table:
         Raises:
             DatasetError: it cannot be read or lacks a column.
         """
-        self.path, self.columns, self.line = path, tuple(columns), 0
+        self.path, self.columns, self.line, self.cut = path, tuple(columns), 0, False
         header = next(self._rows(lambda n: None), None)
         if header is None:
             raise DatasetError(f"{path} is empty; it needs the columns {', '.join(columns)}")
@@ -75,6 +76,7 @@ class Table:
         with self.path.open("rb") as stream:
             while data := stream.readline(_LONGEST_LINE):
                 self.line += 1
+                self.cut = not data.endswith(b"\n")
                 if len(data) == _LONGEST_LINE:
                     raise DatasetError(f"{self.where}: longer than {_LONGEST_LINE:,} bytes; this is not a label table")
                 advance(len(data))
