@@ -60,6 +60,11 @@ def read_contract(source: Path | str | bytes, name: str = "the file") -> ModelCo
                 raise ContractError(f"{where}: its {CONTRACT_FILE} claims {entry.file_size} bytes")
             text = archive.read(entry)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        if "not a zip" in str(error) and CONTRACT_FILE.encode() in data:  # its metadata name it, but it has no end
+            raise ContractError(
+                f"{where} is cut off: the end of the archive with its {CONTRACT_FILE} is missing; copy it again, "
+                "or write it again with fermobile export"
+            ) from None
         raise ContractError(
             f"{where} has no fermobile contract ({_reason(error)}), so nothing says what its numbers mean: "
             "fermobile export writes it"

@@ -17,6 +17,7 @@ from fermobile.contract import CONTRACT_FILE
 from fermobile.errors import ContractError, ModelFileError
 from fermobile.inference.graph import read_model
 from fermobile.inference.modelfile import check_tflite, load_model_file, read_contract
+from fermobile.inference.session import DEFAULT_MODEL
 
 FLAT = models_util.tiny_model(32, {"emotion": 3, "au": 2})
 FILE = models_util.tiny_file()
@@ -179,7 +180,8 @@ def archive(name: str, content: bytes) -> bytes:
         (archive(CONTRACT_FILE, b"{"), "not valid JSON"),
         (archive(CONTRACT_FILE, b'{"schema_version": 99}'), "schema version 99"),
         (archive(CONTRACT_FILE, b" " * 2**21), "claims 2097152 bytes"),
-        (FILE[:-10], "no fermobile contract"),
+        (FILE[:-10], "is cut off: the end of the archive"),
+        (FILE[: len(FLAT) + 60], "is cut off: the end of the archive"),
     ],
 )
 def test_a_contract_that_cannot_be_read_says_why(data: bytes, message: str) -> None:
@@ -196,6 +198,14 @@ def test_fuzz_a_damaged_archive_is_a_contract_error(offset: int, value: int) -> 
         read_contract(bytes(data))
     except ContractError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize("share", [0, 0.2, 0.9])
+def test_an_exported_file_says_that_it_is_cut_wherever_it_is_cut(share: float) -> None:
+    data = DEFAULT_MODEL.read_bytes()
+    archive = data.index(b"PK\x03\x04")
+    with pytest.raises(ContractError, match="is cut off"):
+        read_contract(data[: archive + round(share * (len(data) - archive))])
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
