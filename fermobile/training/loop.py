@@ -131,17 +131,18 @@ class Stage:
             score: measures ``model`` on the validation split; must have "score", higher is better.
 
         Raises:
-            RuntimeFailure: the loss is not finite; the last good checkpoint stays.
+            RuntimeFailure: the loss is not finite.
         """
         if self._checkpoints.latest_checkpoint:
             self._checkpoints.restore_or_initialize()
-            _forget(self.folder / "metrics.jsonl", self.name, int(self._get("epoch")))
+        _forget(self.folder / "metrics.jsonl", self.name, int(self._get("epoch")))
         writer = tf.summary.create_file_writer(str(self.folder / "logs" / self.name))
         while self._get("epoch") < self.schedule.epochs and self._get("waited") < self.patience:
             self._epoch(batches, report)
             row = self._validate(score)
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(row) + "\n")
+            self._checkpoints.save()  # after the row: killed in between, the resumed run writes the row again
             with writer.as_default(step=row["epoch"]):
                 for key, value in row.items():
                     if isinstance(value, float):
@@ -161,8 +162,9 @@ class Stage:
                 loss = float(self._train_step(images, targets))
                 if not math.isfinite(loss):
                     raise RuntimeFailure(
-                        f"{self.name}: the loss is {loss} in epoch {epoch + 1}, batch {step + 1}; lower the learning "
-                        f"rate and resume. The last good checkpoint is kept in {self.folder / 'checkpoints'}"
+                        f"{self.name}: the loss is {loss} in epoch {epoch + 1}, batch {step + 1}; start again with "
+                        f"--force and a learning rate below {self.schedule.learning_rate:g} ({self.name}.learning_rate "
+                        "in the recipe; --learning-rate sets that of tune and quantize)"
                     )
                 step += 1
                 self._state["step"].assign(step)
@@ -210,7 +212,6 @@ class Stage:
         self._state["waited"].assign(0 if better else self._get("waited") + 1)
         for key, value in (("epoch", epoch + 1), ("step", 0), ("loss", 0), ("seconds", 0)):
             self._state[key].assign(value)
-        self._checkpoints.save()
         return row
 
     @contextlib.contextmanager

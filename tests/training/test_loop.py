@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,11 +45,32 @@ def test_the_best_epoch_is_kept_and_patience_stops(tmp_path: Path) -> None:
         np.testing.assert_array_equal(kept, best)
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_no_epoch_is_lost_or_told_twice_when_killed_around_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved: bool
+) -> None:
+    save = tf.train.CheckpointManager.save
+
+    def save_and_die(manager: tf.train.CheckpointManager) -> None:
+        if saved:
+            save(manager)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(tf.train.CheckpointManager, "save", save_and_die)
+        Stage("s", tmp_path, build_head(6, SPEC), Schedule(2, 4, 0.01)).fit(batches, lambda: {"score": 0.5}, Silent())
+    Stage("s", tmp_path, build_head(6, SPEC), Schedule(2, 4, 0.01)).fit(batches, lambda: {"score": 0.5}, Silent())
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+
+
 def test_a_loss_that_is_not_finite_stops_with_stage_epoch_and_batch(tmp_path: Path) -> None:
     def broken(epoch: int, step: int) -> Iterator[Batch]:
         for i, (x, targets) in enumerate(batches(epoch, step)):
             yield (x * np.nan if i == 2 else x), targets
 
     stage = Stage("s", tmp_path, build_head(6, SPEC), Schedule(2, 4, 0.01))
-    with pytest.raises(RuntimeFailure, match=r"s: the loss is nan in epoch 1, batch 3"):
+    with pytest.raises(
+        RuntimeFailure, match=r"s: the loss is nan in epoch 1, batch 3; .*--force and a learning rate below 0\.01"
+    ):
         stage.fit(broken, lambda: {"score": 0.0}, Silent())
