@@ -7,6 +7,7 @@ and the time it takes.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -196,6 +197,12 @@ def _check(r: Recipe) -> None:
     need(32 <= r.network.size <= 512 and r.network.size % 32 == 0, f"network.size {r.network.size}: a multiple of 32")
     need(r.head.epochs >= 0 and r.tune.epochs >= 0, "epochs cannot be negative")
     need(r.head.views >= 0, "head.views cannot be negative")
+    need(r.quantize.epochs >= 1, "quantize.epochs must be at least 1")
+    for section in ("head", "tune", "quantize"):
+        rate = getattr(r, section).learning_rate
+        need(math.isfinite(rate) and rate > 0, f"{section}.learning_rate {rate} is not a positive number")
+    need(math.isfinite(r.tune.warmup_epochs) and r.tune.warmup_epochs >= 0, "tune.warmup_epochs cannot be negative")
+    need(r.seed >= 0, "seed cannot be negative")
     need(r.head.epochs + r.tune.epochs > 0, "head.epochs and tune.epochs are both 0: nothing to train")
     need(min(r.head.batch, r.tune.batch, r.quantize.batch) >= 1, "a batch holds at least one image")
     need(0 <= r.ema < 1, "ema is not in 0..1")

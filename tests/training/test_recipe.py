@@ -40,6 +40,11 @@ def test_overrides_change_nested_fields_and_none_leaves_them() -> None:
         ("[head]\nepochs = 0\n[tune]\nepochs = 0", "nothing to train"),
         ("ema = 1.0", "ema"),
         ("[labels]\nsmoothing = -0.1", "smoothing"),
+        ("[tune]\nlearning_rate = -1e-3", "tune.learning_rate -0.001 is not a positive number"),
+        ("[head]\nlearning_rate = inf", "head.learning_rate inf is not a positive number"),
+        ("[quantize]\nlearning_rate = nan", "quantize.learning_rate nan is not a positive number"),
+        ("[quantize]\nepochs = 0", "quantize.epochs must be at least 1"),
+        ("seed = -1", "seed cannot be negative"),
         ("x = ", "Invalid value"),
     ],
 )
