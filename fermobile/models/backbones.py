@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 
 from ..errors import InputError, ModelFileError
@@ -79,7 +81,8 @@ def _imagenet_file(name: str, alpha: float) -> Path:
     if found:
         return found[-1]
     try:
-        constructor(input_shape=(224, 224, 3), alpha=alpha, include_top=False, weights="imagenet")
+        with contextlib.redirect_stdout(sys.stderr):  # Keras shows its progress on stdout, where --json is read
+            constructor(input_shape=(224, 224, 3), alpha=alpha, include_top=False, weights="imagenet")
     except Exception as error:
         raise InputError(
             f"the ImageNet weights of {name} (alpha {alpha}) are not in {cache} and could not be downloaded "

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fermobile.errors import InputError, ModelFileError
+from fermobile.models import backbones
 from fermobile.models.backbones import build_backbone
 from fermobile.models.keras import keras
 
@@ -50,6 +51,25 @@ def test_a_failed_download_says_where_keras_looks_and_how_to_pass_a_file(
         build_backbone("mobilenet_v1", 0.5, 96, "imagenet")
     for part in (str(tmp_path / "models"), "mobilenet_5_0_*_tf_no_top.h5", "--weights PATH", "--weights none"):
         assert part in str(error.value)
+
+
+def test_a_download_keeps_stdout_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = build_backbone("mobilenet_v1", 0.5, 32, None)
+
+    def construct(weights: str | None, **kwargs: object) -> object:
+        if weights == "imagenet":
+            print("Downloading data")
+            source.save_weights(str(tmp_path / "models" / "mobilenet_5_0_128_tf_no_top.h5"))
+        return source
+
+    (tmp_path / "models").mkdir()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setitem(backbones.BACKBONES, "mobilenet_v1", (construct, *backbones.BACKBONES["mobilenet_v1"][1:]))
+    build_backbone("mobilenet_v1", 0.5, 32, "imagenet")
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "Downloading data\n")
 
 
 def test_unknown_names_and_widths_list_the_choices() -> None:
