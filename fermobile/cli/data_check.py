@@ -9,12 +9,11 @@ import click
 
 if TYPE_CHECKING:
     from ..data.check import CheckReport
-    from ..data.manifest import Dataset
 
 
 @click.command("check")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--sheet", type=click.Path(path_type=Path), help="Write a contact sheet of faces (PNG) here.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Write a contact sheet of faces into this image file.")
 @click.option("--strict", is_flag=True, help="Exit with 3 when there is an error among the findings.")
 @click.option("--force", is_flag=True, help="Replace the contact sheet.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -28,20 +27,19 @@ def data_check(folder: Path, sheet: Path | None, strict: bool, force: bool, as_j
     import json
 
     from ..data.check import check_dataset
+    from ..data.images import check_image_target, write_image
     from ..data.manifest import Dataset
+    from ..data.sheet import contact_sheet
     from ..errors import GateError
-    from ..files import refuse_existing
     from .progress import progress
 
     if sheet is not None:
-        if sheet.suffix.lower() != ".png":
-            raise click.BadParameter(f"{sheet} must end in .png", param_hint="--sheet")
-        refuse_existing(sheet, force)
+        check_image_target(sheet, force)
     dataset = Dataset(folder)
     with progress("check", len(dataset), "images") as advance:
         report = check_dataset(dataset, advance)
     if sheet is not None:
-        _write_sheet(dataset, sheet)
+        write_image(sheet, contact_sheet(dataset))
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     else:
@@ -50,41 +48,32 @@ def data_check(folder: Path, sheet: Path | None, strict: bool, force: bool, as_j
         raise GateError(f"{folder}: {report.errors} error(s) among the findings")
 
 
-def _write_sheet(dataset: Dataset, path: Path) -> None:
-    import cv2
-
-    from ..data.sheet import contact_sheet
-    from ..files import write_bytes
-
-    _, data = cv2.imencode(".png", contact_sheet(dataset)[..., ::-1])
-    write_bytes(path, data.tobytes())
-
-
 def _print(report: CheckReport) -> None:
-    from rich.console import Console
+    import functools
+
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{report.name}: {report.samples} samples, sha256 {report.sha256[:12]}")
-    splits = list(report.emotions)
+    from .console import open_console
+
+    show = functools.partial(open_console().print, soft_wrap=True)
+    show(f"{report.name}: {report.samples} samples, sha256 {report.sha256[:12]}")
     for title, rows in (("emotion", _emotion_rows(report)), ("action unit", _action_unit_rows(report))):
         if rows:
-            table = Table(title, *(f"{split}" for split in splits), box=None)
+            table = Table(title, *report.emotions, box=None)
             for column in table.columns[1:]:
                 column.justify = "right"
             for row in rows:
                 table.add_row(*row)
-            console.print(table)
-    console.print(_duplicate_line("equal", report.equal))
-    console.print(_duplicate_line("equal or similar", report.similar))
+            show(table)
+    show(_duplicate_line("equal", report.equal))
+    show(_duplicate_line("equal or similar", report.similar))
     for finding in report.findings:
-        colour = "red" if finding.severity == "error" else "yellow"
-        console.print(f"[{colour}]{finding.severity}[/]: ", end="")
-        console.print(finding.message, markup=False)
+        show(finding.severity, style="red" if finding.severity == "error" else "yellow", end="")
+        show(f": {finding.message}")
         for example in finding.examples:
-            console.print(f"    {example}", markup=False)
+            show(f"    {example}")
     if not report.findings:
-        console.print("nothing found wrong")
+        show("nothing found wrong")
 
 
 def _emotion_rows(report: CheckReport) -> list[list[str]]:

@@ -14,12 +14,12 @@ import click
 @click.option(
     "--eye-distance",
     type=click.FloatRange(0.05, 1.0),
-    help="Distance of the eyes, as a fraction of the side.  [default: as in FER2013, 0.37]",
+    help="Distance of the eyes, as a fraction of the side.  [default: as in FER2013]",
 )
 @click.option(
     "--eye-y",
     type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
-    help="Height of the eyes below the upper edge, as a fraction of the side.  [default: as in FER2013, 0.40]",
+    help="Height of the eyes below the upper edge, as a fraction of the side.  [default: as in FER2013]",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
 @click.option(
@@ -67,9 +67,10 @@ def data_crop(
         eye_distance=DEFAULT_CROP.eye_distance if eye_distance is None else eye_distance,
         eye_y=DEFAULT_CROP.eye_y if eye_y is None else eye_y,
     )
-    with progress("crop", len(Dataset(dataset)), "images") as advance:
+    source = Dataset(dataset)
+    with progress("crop", len(source), "images") as advance:
         summary = crop_dataset(
-            dataset,
+            source,
             out,
             crop=crop,
             size=size,

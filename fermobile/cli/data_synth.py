@@ -15,7 +15,7 @@ import click
 @click.option("--size", default=96, show_default=True, type=click.IntRange(16, 1024), help="Side of a face in pixels.")
 @click.option("--mesh", metavar="ict:PATH", help="Render ICT-FaceKit's mesh (its .npz) instead of the built-in one.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
-@click.option("--sheet", type=click.Path(path_type=Path), help="Also write a PNG of the named expressions.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Also draw the named expressions into this image file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--force", is_flag=True, help="Replace existing output.")
 def data_synth(
@@ -29,7 +29,7 @@ def data_synth(
     as_json: bool,
     force: bool,
 ) -> None:
-    """Render synthetic faces with exact emotion, action-unit and subject labels.
+    """Render synthetic faces with exact emotion, action-unit, keypoint and subject labels.
 
     Subjects never cross splits; 70 % are for training, 15 % for validation, 15 % for testing.
 
@@ -40,19 +40,20 @@ def data_synth(
     import json
     import time
 
+    from ..data.images import check_image_target, write_image
     from ..data.synthetic import contact_sheet, write_synthetic
-    from ..files import refuse_existing
     from .progress import progress
 
-    for path in (out, sheet):
-        if path is not None:
-            refuse_existing(path, force)
+    if sheet is not None:
+        if sheet.absolute() == out.absolute():
+            raise click.BadParameter(f"{sheet} is the dataset folder too; choose another path", param_hint="--sheet")
+        check_image_target(sheet, force)
     start = time.monotonic()
     with progress("rendering", count, "faces") as advance:
         write_synthetic(out, count, seed, size, mesh=mesh, workers=workers, force=force, advance=advance)
     seconds = time.monotonic() - start
     if sheet is not None:
-        _write_png(sheet, contact_sheet(seed, mesh=mesh))
+        write_image(sheet, contact_sheet(seed, mesh=mesh))
     summary = {**_summary(out), "seconds": round(seconds, 2), "faces_per_second": round(count / seconds, 1)}
     if as_json:
         click.echo(json.dumps(summary))
@@ -79,13 +80,3 @@ def _summary(folder: Path) -> dict[str, Any]:
         "action_units": {u: int(data.aus[:, i].sum()) for i, u in enumerate(data.info.action_units)},
         "sha256": data.sha256,
     }
-
-
-def _write_png(path: Path, image: object) -> None:
-    import cv2
-    import numpy as np
-
-    from ..files import write_bytes
-
-    _, png = cv2.imencode(".png", np.ascontiguousarray(np.asarray(image)[..., ::-1]))
-    write_bytes(path, png.tobytes())

@@ -95,7 +95,7 @@ def check_dataset(dataset: Dataset, advance: Callable[[int], None] = lambda n: N
     emotions = _emotion_counts(dataset)
     action_units = _action_unit_counts(dataset)
     findings = [
-        *_unreadable(dataset, images),
+        *(_unreadable(dataset, images) or _changed(dataset)),
         *_subjects_across(dataset),
         *_duplicates_across(dataset, images.rows, equal_groups, "equal", ERROR),
         *_empty_classes(emotions, action_units, dataset),
@@ -179,6 +179,14 @@ def _unreadable(dataset: Dataset, images: _Images) -> list[Finding]:
         return []
     message = f"{len(images.unreadable)} of {len(dataset)} images cannot be read"
     return [Finding(ERROR, "unreadable", message, tuple(images.unreadable.values())[:_EXAMPLES])]
+
+
+def _changed(dataset: Dataset) -> list[Finding]:
+    found = dataset.content_sha256()
+    if found == dataset.sha256:
+        return []
+    message = f"labels or images were changed after the set was written: sha256 {found[:12]}, not {dataset.sha256[:12]}"
+    return [Finding(ERROR, "changed", message)]
 
 
 def _subjects_across(dataset: Dataset) -> list[Finding]:

@@ -3,13 +3,13 @@
 ::
 
     dataset.json      name, emotions, action units, licence, source, crop geometry, counts, content sha256
-    samples.csv       path,split,subject,emotion[,votes_<emotion>…][,AU1…]
+    samples.csv       path,split,subject,emotion[,votes_<emotion>…][,AU1…][,<keypoint>_x,<keypoint>_y…]
     images/…          image files, or
     shard-0000.npy    uint8 (N, H, W) or (N, H, W, 3) RGB: many small images of one size in one file
 
 ``path`` is an image file relative to the folder, or ``shard-0000.npy:17`` for row 17 of a shard.  An empty
 ``emotion`` or AU cell means *unlabelled* (masked in losses and metrics), never negative.  Votes are the
-annotators' counts per emotion; where present they give soft labels.
+annotators' counts per emotion; where present they give soft labels.  Keypoints are in pixels of the stored image.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import contextlib
 import csv
 import functools
 import hashlib
-import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,14 +27,14 @@ from typing import Any
 
 import numpy as np
 
-from ..contract import CropSpec
 from ..errors import DatasetError
 from ..files import sha256, write_json, writing_folder
-from ..labels import ACTION_UNITS, EMOTIONS
-from .images import read_rgb
+from .images import read_image_file, read_rgb
+from .info import FORMAT_VERSION, DatasetInfo, read_info
 
-FORMAT_VERSION = 1
 SPLITS = ("train", "val", "test")
+_TEXT_COLUMNS = ("path", "split", "subject", "emotion")
+_LARGEST = 1e6  # votes and pixels
 _SHARD_ROWS = 4096
 _SHARD_PATH = re.compile(r"([^:]+\.npy):([0-9]{1,9})")
 
@@ -50,6 +50,7 @@ class Sample:
         emotion: canonical name; "" when unlabelled.
         votes: annotators' counts per emotion, aligned with ``DatasetInfo.vote_emotions``; () when there are none.
         aus: 0/1 per action unit that is labelled.
+        keypoints: x and y in pixels of the image, aligned with ``DatasetInfo.keypoints``; () when there are none.
     """
 
     path: str
@@ -58,30 +59,7 @@ class Sample:
     emotion: str = ""
     votes: tuple[float, ...] = ()
     aus: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What dataset.json says.
-
-    Attributes:
-        name: short name.
-        emotions: emotions that occur as labels, canonical order; () when the set has none.
-        action_units: AUs that have a column; () when the set has none.
-        vote_emotions: emotions of the vote columns; () when there are no votes.
-        licence, source: terms, and where it came from (a command or a citation).
-        crop: geometry of the images when they are already cropped faces and it is known.
-        extra: whatever the maker wants to record (seed, command, counts).
-    """
-
-    name: str
-    emotions: tuple[str, ...] = ()
-    action_units: tuple[str, ...] = ()
-    vote_emotions: tuple[str, ...] = ()
-    licence: str = "unknown"
-    source: str = ""
-    crop: CropSpec | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    keypoints: Sequence[Sequence[float]] = ()
 
 
 class Dataset:
@@ -95,11 +73,12 @@ class Dataset:
         split, subject, emotion: object arrays of str, (N,).
         votes: float32 (N, len(info.vote_emotions)); NaN rows where a sample has none.
         aus: float32 (N, len(info.action_units)); 1, 0, or NaN where unlabelled.
+        keypoints: float32 (N, len(info.keypoints), 2), x then y in pixels of the image; NaN where unknown.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.info, self.sha256 = _read_info(self.folder)
+        self.info, self.sha256 = read_info(self.folder)
         self._read_samples()
 
     def __len__(self) -> int:
@@ -129,15 +108,33 @@ class Dataset:
             DatasetError: the shard cannot, or lacks the row.
         """
         path = self.paths[index]
+        image = self._packed(path)
+        if image is None:
+            return read_rgb(self.folder / path)
+        return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+
+    def content_sha256(self) -> str:
+        """The content hash of what the folder holds now; ``sha256`` unless labels or images were changed.
+
+        Raises:
+            ImageError, DatasetError: as for :meth:`image`.
+        """
+        images = hashlib.sha256()
+        for path in self.paths:
+            image = self._packed(path)
+            images.update(read_image_file(self.folder / path) if image is None else image.tobytes())
+        return _content_sha256(self.folder, images.digest())
+
+    def _packed(self, path: str) -> np.ndarray | None:
+        """An image in a shard as it is stored; None for an image file."""
         in_shard = _SHARD_PATH.fullmatch(path)
         if in_shard is None:
-            return read_rgb(self.folder / path)
+            return None
         shard, row = in_shard[1], int(in_shard[2])
         array = self._shard(shard)
         if row >= len(array):
             raise DatasetError(f"{self.folder / shard} has {len(array)} images; samples.csv asks for row {row}")
-        image = np.asarray(array[row])
-        return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+        return np.asarray(array[row])
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 - memory maps of this folder's own shards
     def _shard(self, name: str) -> np.ndarray:
@@ -176,104 +173,76 @@ class Dataset:
 
     def _read_samples(self) -> None:
         info, path = self.info, self.folder / "samples.csv"
-        vote_columns = [f"votes_{name}" for name in info.vote_emotions]
-        need = ["path", "split", "subject", "emotion", *vote_columns, *info.action_units]
-        self.paths: list[str] = []
-        split: list[str] = []
-        subject: list[str] = []
-        emotion: list[str] = []
-        votes: list[list[float]] = []
-        aus: list[list[float]] = []
-        try:
-            with path.open(newline="", encoding="utf-8") as stream:
-                rows = csv.reader(stream)
-                header = next(rows, [])
-                missing = [c for c in need if c not in header]
-                if missing:
-                    raise DatasetError(f"{path}: missing column(s) {', '.join(missing)}; found: {', '.join(header)}")
-                at = {name: header.index(name) for name in need}
-                for row in rows:
-                    where = f"{path}, line {rows.line_num}"
-                    if len(row) != len(header):
-                        raise DatasetError(f"{where}: {len(row)} fields, expected {len(header)}")
-                    if row[at["split"]] not in SPLITS:
-                        raise DatasetError(f"{where}: split {row[at['split']]!r} is not one of {', '.join(SPLITS)}")
-                    name = row[at["emotion"]]
-                    if name and name not in info.emotions:
-                        raise DatasetError(f"{where}: emotion {name!r} is not one of {', '.join(info.emotions)}")
-                    self.paths.append(row[at["path"]])
-                    split.append(row[at["split"]])
-                    subject.append(row[at["subject"]])
-                    emotion.append(name)
-                    votes.append([_cell(row[at[c]], where, c) for c in vote_columns])
-                    aus.append([_cell(row[at[c]], where, c) for c in info.action_units])
-        except OSError as error:
-            raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise DatasetError(f"{path} is not UTF-8 text") from None
-        except csv.Error as error:
-            raise DatasetError(f"{path} is not valid csv: {error}") from None
-        n = len(self.paths)
-        self.split, self.subject, self.emotion = (np.array(c, dtype=object) for c in (split, subject, emotion))
-        self.votes = np.array(votes, np.float32).reshape(n, len(vote_columns))
-        self.aus = np.array(aus, np.float32).reshape(n, len(info.action_units))
-        bad = np.isfinite(self.aus) & (self.aus != 0) & (self.aus != 1)
-        if bad.any():
-            raise DatasetError(f"{path}, line {int(np.argwhere(bad)[0][0]) + 2}: an action unit is neither 0 nor 1")
+        columns = _number_columns(info)
+        numbers: list[list[float]] = []
+        texts: list[list[str]] = []
+        for where, row in _rows(path, [*_TEXT_COLUMNS, *columns]):
+            _, split, _, emotion = text = row[: len(_TEXT_COLUMNS)]
+            if split not in SPLITS:
+                raise DatasetError(f"{where}: split {split!r} is not one of {', '.join(SPLITS)}")
+            if emotion and emotion not in info.emotions:
+                raise DatasetError(f"{where}: emotion {emotion!r} is not one of {', '.join(info.emotions)}")
+            texts.append(text)
+            numbers.append([_number(cell, where, column) for cell, column in zip(row[4:], columns, strict=True)])
+        self.paths = [text[0] for text in texts]
+        self.split, self.subject, self.emotion = (np.array([t[i] for t in texts], dtype=object) for i in (1, 2, 3))
+        table = np.array(numbers, np.float32).reshape(len(texts), len(columns))
+        votes, aus = len(info.vote_emotions), len(info.action_units)
+        self.votes, self.aus, points = np.split(table, [votes, votes + aus], axis=1)
+        self.keypoints = points.reshape(len(texts), len(info.keypoints), 2)
+        for bad, said in (
+            (~np.isnan(self.aus) & (self.aus != 0) & (self.aus != 1), "an action unit is neither 0 nor 1"),
+            (self.votes < 0, "a number of votes is negative"),
+        ):
+            if bad.any():
+                raise DatasetError(f"{path}, line {int(np.argwhere(bad)[0][0]) + 2}: {said}")
 
 
-def _cell(text: str, where: str, column: str) -> float:
+def _number_columns(info: DatasetInfo) -> list[str]:
+    """The columns of samples.csv that hold numbers: votes, action units, keypoints."""
+    votes = [f"votes_{name}" for name in info.vote_emotions]
+    return [*votes, *info.action_units, *(f"{name}_{axis}" for name in info.keypoints for axis in "xy")]
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each row of samples.csv: where it is, and its cells in the order of ``columns``."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = csv.reader(stream)
+            header = next(rows, [])
+            missing = [c for c in columns if c not in header]
+            if missing:
+                raise DatasetError(f"{path}: missing column(s) {', '.join(missing)}; found: {', '.join(header)}")
+            at = [header.index(name) for name in columns]
+            for row in rows:
+                where = f"{path}, line {rows.line_num}"
+                if len(row) != len(header):
+                    raise DatasetError(f"{where}: {len(row)} fields, expected {len(header)}")
+                yield where, [row[i] for i in at]
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DatasetError(f"{path} is not UTF-8 text") from None
+    except csv.Error as error:
+        raise DatasetError(f"{path} is not valid csv: {error}") from None
+
+
+def _number(text: str, where: str, column: str) -> float:
+    """A cell's number, NaN when it is empty."""
     if text == "":
         return float("nan")
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise DatasetError(f"{where}, column {column}: {text!r} is not a number") from None
+        value = float("inf")
+    if not abs(value) <= _LARGEST:
+        raise DatasetError(f"{where}, column {column}: {text[:40]!r} is not a number of that kind")
+    return value
 
 
-def _read_info(folder: Path) -> tuple[DatasetInfo, str]:
-    path = folder / "dataset.json"
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        if raw["format_version"] != FORMAT_VERSION:
-            raise DatasetError(f"{path}: format version {raw['format_version']}; this fermobile reads {FORMAT_VERSION}")
-        crop = raw.get("crop")
-        info = DatasetInfo(
-            name=raw["name"],
-            emotions=tuple(raw["emotions"]),
-            action_units=tuple(raw["action_units"]),
-            vote_emotions=tuple(raw["vote_emotions"]),
-            licence=raw["licence"],
-            source=raw["source"],
-            crop=None if crop is None else CropSpec(**crop),
-            extra=raw.get("extra", {}),
-        )
-        digest = str(raw["sha256"])
-    except OSError:
-        raise DatasetError(
-            f"{folder} is not a dataset folder (no readable dataset.json); make one with 'fermobile data import' "
-            "or 'fermobile data synth'"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path} is damaged: {error!r}") from None
-    for name in (*info.emotions, *info.vote_emotions):
-        if name not in EMOTIONS:
-            raise DatasetError(f"{path}: unknown emotion {name!r}; known: {', '.join(EMOTIONS)}")
-    for name in info.action_units:
-        if name not in ACTION_UNITS:
-            raise DatasetError(f"{path}: unknown action unit {name!r}; known: {', '.join(ACTION_UNITS)}")
-    return info, digest
-
-
-def set_crop(folder: str | Path, crop: CropSpec) -> None:
-    """Record how a dataset's images frame their faces; the content hash is over labels and images, so it stays.
-
-    Raises:
-        DatasetError: the folder is not a dataset, or its dataset.json is damaged.
-    """
-    path = Path(folder) / "dataset.json"
-    _read_info(Path(folder))
-    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), "crop": asdict(crop)})
+def _content_sha256(folder: Path, images: bytes) -> str:
+    """The hash over the labels and the ``images``' digest, which is over their bytes in the order of the rows."""
+    return hashlib.sha256(sha256(folder / "samples.csv").encode() + images).hexdigest()
 
 
 class DatasetWriter:
@@ -283,9 +252,8 @@ class DatasetWriter:
         self.folder, self.info = folder, info
         self._stream = (folder / "samples.csv").open("w", newline="", encoding="utf-8")
         self._csv = csv.writer(self._stream, lineterminator="\n")
-        self._csv.writerow(
-            ["path", "split", "subject", "emotion", *(f"votes_{n}" for n in info.vote_emotions), *info.action_units]
-        )
+        self._csv.writerow([*_TEXT_COLUMNS, *_number_columns(info)])
+        self._waiting: deque[str] = deque()
         self._shard: list[np.ndarray] = []
         self._shards = 0
         self._counts: dict[str, int] = {}
@@ -306,6 +274,7 @@ class DatasetWriter:
         path = f"shard-{self._shards:04d}.npy:{len(self._shard)}"
         self._shard.append(np.ascontiguousarray(image, np.uint8))
         self._images.update(self._shard[-1].tobytes())
+        self._waiting.append(path)
         if len(self._shard) == _SHARD_ROWS:
             self._flush()
         return path
@@ -318,13 +287,17 @@ class DatasetWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         self._images.update(data)
-        return f"images/{name}"
+        self._waiting.append(f"images/{name}")
+        return self._waiting[-1]
 
     def add_row(self, sample: Sample) -> None:
-        """Write the labels of a stored image."""
+        """Write the labels of the stored image that is next; rows have the order in which their images were stored."""
+        if not self._waiting or self._waiting.popleft() != sample.path:
+            raise ValueError(f"{sample.path} is not the next image")
         votes = [f"{v:g}" for v in sample.votes] or [""] * len(self.info.vote_emotions)
         aus = [sample.aus.get(name, "") for name in self.info.action_units]
-        self._csv.writerow([sample.path, sample.split, sample.subject, sample.emotion, *votes, *aus])
+        points = [f"{v:.2f}" for point in sample.keypoints for v in point] or [""] * (2 * len(self.info.keypoints))
+        self._csv.writerow([sample.path, sample.split, sample.subject, sample.emotion, *votes, *aus, *points])
         self._counts[sample.split] = self._counts.get(sample.split, 0) + 1
 
     def _flush(self) -> None:
@@ -344,7 +317,7 @@ class DatasetWriter:
         """Write what is pending and dataset.json."""
         self.close()
         self._flush()
-        digest = hashlib.sha256(sha256(self.folder / "samples.csv").encode() + self._images.digest()).hexdigest()
+        digest = _content_sha256(self.folder, self._images.digest())
         crop = None if self.info.crop is None else asdict(self.info.crop)
         write_json(
             self.folder / "dataset.json",

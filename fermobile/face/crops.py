@@ -14,6 +14,7 @@ import numpy as np
 from ..contract import CropSpec
 from ..data.images import encode_image
 from ..data.importer import check_rejects, write_rejects
+from ..data.info import EXACT_FRAMING
 from ..data.manifest import Dataset, DatasetWriter, write_dataset
 from ..data.parallel import cores, map_in_processes
 from ..data.readers.base import Reject, reason
@@ -49,7 +50,7 @@ class CropSummary:
 
 
 def crop_dataset(
-    source: Path,
+    dataset: Dataset,
     out: Path,
     *,
     crop: CropSpec = DEFAULT_CROP,
@@ -64,7 +65,7 @@ def crop_dataset(
     Images without a usable face are listed in ``rejects.csv``.  The result does not depend on ``workers``.
 
     Args:
-        source: a dataset folder of photos.
+        dataset: photos.
         out: the folder to make; it appears whole or not at all.
         crop, size: framing and side in pixels of the crops.
         workers: processes, each with its own detector (140 MB); None means one per core that we may use.
@@ -72,14 +73,13 @@ def crop_dataset(
         force: replace ``out``.
         advance: told the number of images done since the last call.
     Raises:
-        DatasetError: the source is broken, or more images than ``max_rejects`` have no usable face.
+        DatasetError: more images than ``max_rejects`` have no usable face.
         MissingExtraError: mediapipe is not installed.
         OutputExistsError: ``out`` exists.
         RuntimeFailure: a worker process died.
     """
-    dataset = Dataset(source)
     import_mediapipe()  # a missing package shall be reported from here rather than by a dead worker
-    info = dataclasses.replace(dataset.info, crop=crop)
+    info = dataclasses.replace(dataset.info, crop=crop, keypoints=())  # in pixels of the photos
     rejects: list[Reject] = []
     several = 0
     with write_dataset(out, info, force) as writer:
@@ -94,7 +94,7 @@ def crop_dataset(
         summary = CropSummary(len(dataset) - len(rejects), tuple(rejects), several)
         check_rejects(rejects, summary.written, max_rejects, what="without a usable face")
         origin = {"name": info.name, "sha256": dataset.sha256, "size": size, "rejects": len(rejects)}
-        writer.info = dataclasses.replace(info, extra={**info.extra, "cropped_from": origin})
+        writer.info = dataclasses.replace(info, extra={**info.extra, "cropped_from": origin, **EXACT_FRAMING})
         write_rejects(writer.folder, rejects)
     return summary
 

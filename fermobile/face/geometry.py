@@ -21,8 +21,8 @@ _PADDING = 64
 #: middle by more than this, in eye distances) say nothing about framing.
 FRONTAL = 0.2
 
-#: Fewer frontal faces than this give no trustworthy median.
-_FEWEST = 20
+#: Fewer frontal faces than this, or a smaller share of images with a face, give no trustworthy median.
+_FEWEST, _LEAST_FOUND = 20, 0.5
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class CropMeasurement:
         keypoints: float32 (N, 6, 2), fractions of the image's side, in the detector's order; NaN where no face
             was found.
         frontal: bool (N,), the faces that ``crop`` comes from.
+        mean: pixel mean of all images, uint8 RGB (256, 256, 3).
         quartiles: 25, 50 and 75 % over the frontal faces of eye_distance, eye_x, eye_y (fractions of the side)
             and roll (degrees, clockwise positive).
     """
@@ -42,6 +43,7 @@ class CropMeasurement:
     keypoints: np.ndarray
     frontal: np.ndarray
     quartiles: dict[str, tuple[float, float, float]]
+    mean: np.ndarray
 
     @property
     def found(self) -> np.ndarray:
@@ -57,22 +59,30 @@ def measure_crop(images: Iterable[np.ndarray], detector: Detector) -> CropMeasur
             (standard error of the median eye distance: 0.001).
         detector: best made with ``tile=False``: the face fills the crop.
     Raises:
-        DatasetError: fewer than 20 near-frontal faces were found.
+        DatasetError: fewer than 20 near-frontal faces were found, or a face in fewer than half of the images.
     """
-    keypoints = np.stack([_find(image, detector) for image in images] or [np.full((6, 2), np.nan, np.float32)])
+    total = np.zeros((_SIZE, _SIZE, 3), np.float64)
+    rows: list[np.ndarray] = []
+    for image in images:
+        enlarged = resize_square(image, _SIZE)  # as the model sees it, whatever its shape
+        total += enlarged
+        rows.append(_find(enlarged, detector))
+    keypoints = np.array(rows, np.float32).reshape(-1, 6, 2)
+    found = int(np.isfinite(keypoints[:, 0, 0]).sum())
     shape = eye_geometry(keypoints)
     frontal = np.abs(shape["turn"]) <= FRONTAL
-    if frontal.sum() < _FEWEST:
+    if frontal.sum() < _FEWEST or found < _LEAST_FOUND * len(rows):
         raise DatasetError(
-            f"only {frontal.sum()} near-frontal faces were found in {len(keypoints)} images; at least {_FEWEST} are "
-            "needed to measure how the set frames its faces"
+            f"a face was found in {found} of {len(rows)} images, {frontal.sum()} of them near-frontal; at least "
+            f"{_LEAST_FOUND:.0%} and {_FEWEST} are needed to measure how the set frames its faces"
         )
     quartiles = {
         name: tuple(float(v) for v in np.percentile(shape[name][frontal], (25, 50, 75)))
         for name in ("eye_distance", "eye_x", "eye_y", "roll")
     }
     crop = CropSpec(eye_distance=round(quartiles["eye_distance"][1], 3), eye_y=round(quartiles["eye_y"][1], 3))
-    return CropMeasurement(crop, keypoints, frontal, quartiles)  # type: ignore[arg-type]
+    mean = np.round(total / len(rows)).astype(np.uint8)
+    return CropMeasurement(crop, keypoints, frontal, quartiles, mean)  # type: ignore[arg-type]
 
 
 def eye_geometry(keypoints: np.ndarray) -> dict[str, np.ndarray]:
@@ -95,25 +105,14 @@ def eye_geometry(keypoints: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def mean_image(images: Iterable[np.ndarray]) -> np.ndarray:
-    """Pixel mean of uint8 images, as a uint8 RGB (256, 256, 3) image."""
-    total, count = np.zeros((_SIZE, _SIZE, 3), np.float64), 0
-    for image in images:
-        total += resize_square(image, _SIZE)
-        count += 1
-    return np.round(total / max(count, 1)).astype(np.uint8)
-
-
-def draw_measurement(mean: np.ndarray, measurement: CropMeasurement) -> np.ndarray:
+def draw_measurement(measurement: CropMeasurement) -> np.ndarray:
     """The mean image with every near-frontal eye as a dot, and the measured eye positions as crosses.
 
-    Args:
-        mean: uint8 RGB (S, S, 3), as :func:`mean_image` gives it.
     Returns:
         uint8 RGB (768, 768, 3).
     """
     side = 3 * _SIZE
-    sheet = cv2.resize(mean, (side, side), interpolation=cv2.INTER_CUBIC)
+    sheet = cv2.resize(measurement.mean, (side, side), interpolation=cv2.INTER_CUBIC)
     dots = sheet.copy()
     for eye, color in ((0, (255, 90, 60)), (1, (60, 140, 255))):
         for x, y in measurement.keypoints[measurement.frontal, eye] * side:
@@ -128,9 +127,8 @@ def draw_measurement(mean: np.ndarray, measurement: CropMeasurement) -> np.ndarr
     return np.asarray(sheet)
 
 
-def _find(image: np.ndarray, detector: Detector) -> np.ndarray:
-    """Keypoints of the largest face of a crop, float32 (6, 2), fractions of its side; NaN when there is none."""
-    enlarged = resize_square(image, _SIZE)  # as the model sees it, whatever its shape
+def _find(enlarged: np.ndarray, detector: Detector) -> np.ndarray:
+    """Keypoints of the largest face of an enlarged crop, float32 (6, 2), fractions of its side; NaN without a face."""
     border = (_PADDING,) * 4
     faces = detector.detect(cv2.copyMakeBorder(enlarged, *border, cv2.BORDER_REPLICATE))
     if not faces:

@@ -57,7 +57,15 @@ def test_sheet(fermobile: Callable[..., Any], leaky: Path, tmp_path: Path) -> No
     assert fermobile("data", "check", leaky, "--sheet", sheet, "--force").exit_code == 0
     wrong = fermobile("data", "check", leaky, "--sheet", tmp_path / "sheet.txt")
     assert wrong.exit_code == 2
-    assert "must end in .png" in wrong.stderr
+    assert "choose from: .jpg" in wrong.stderr
+
+
+def test_a_name_is_no_markup(fermobile: Callable[..., Any], leaky: Path) -> None:
+    path = leaky / "dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "name": "odd [/x] [red]"}))
+    result = fermobile("data", "check", leaky)
+    assert result.exit_code == 0, result.stderr
+    assert "odd [/x] [red]: 4 samples" in result.stdout
 
 
 def test_not_a_dataset(fermobile: Callable[..., Any], tmp_path: Path) -> None:

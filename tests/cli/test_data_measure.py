@@ -60,3 +60,34 @@ def test_an_empty_split(faces: Path, fermobile: Callable[..., Any]) -> None:
     result = fermobile("data", "measure", faces, "--split", "test")
     assert result.exit_code == 2
     assert "test is empty" in result.stderr
+
+
+def test_an_unreadable_image_is_left_out_and_counted(
+    tmp_path: Path, portrait: np.ndarray, fermobile: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mediapipe", reason="needs the extra 'face'")
+    face = align_face(portrait, np.array([[203.5, 104.5], [246.5, 106.5]]), CROP, 64)
+    with write_dataset(tmp_path / "faces", DatasetInfo("faces", ("fear",))) as writer:
+        writer.add_file("broken.png", b"", split="train", emotion="fear")
+        for _ in range(20):
+            writer.add_array(face, split="train")
+    read: list[int] = []
+    image = Dataset.image
+    monkeypatch.setattr(Dataset, "image", lambda self, row: read.append(row) or image(self, row))
+    result = fermobile("data", "measure", tmp_path / "faces", "--sheet", tmp_path / "sheet.jpg")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert (
+        "20 images: a face found in 20" in result.stdout and "left out: 1 images that cannot be read" in result.stdout
+    )
+    assert read == list(range(21))  # once each, for the sheet too
+    assert (tmp_path / "sheet.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_a_crop_that_is_known_exactly_is_kept(fermobile: Callable[..., Any], faces: Path) -> None:
+    path = faces / "dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "extra": {"framing": "exact", "seed": 1}}))
+    refused = fermobile("data", "measure", faces, "--write")
+    assert refused.exit_code == 2 and "--force" in refused.stderr
+    assert fermobile("data", "measure", faces, "--write", "--force").exit_code == 0
+    info = Dataset(faces).info
+    assert info.crop is not None and info.extra == {"seed": 1} and not info.exactly_framed

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fermobile.data.manifest import Dataset
 
 Run = Callable[..., Any]
@@ -36,6 +38,18 @@ def test_the_sheet_is_a_picture(fermobile: Run, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     image = cv2.imread(str(sheet))
     assert image is not None and image.shape[1] == 8 * 160
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("set", "is the dataset folder too"), ("a.txt", "choose from: .jpg"), ("dir", "is a folder")]
+)
+def test_a_sheet_that_cannot_be_written_stops_before_the_work(
+    fermobile: Run, tmp_path: Path, name: str, said: str
+) -> None:
+    (tmp_path / "dir").mkdir()
+    result = fermobile("data", "synth", "--out", tmp_path / "set", "--count", 1, "--sheet", tmp_path / name)
+    assert result.exit_code == 2 and said in result.stderr
+    assert not (tmp_path / "set").exists()
 
 
 def test_existing_output_is_kept(fermobile: Run, tmp_path: Path) -> None:

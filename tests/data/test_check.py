@@ -100,6 +100,14 @@ def test_unreadable_images_are_counted_and_named(make: Make) -> None:
     assert "asks for row 10" in finding.examples[0]
 
 
+def test_a_changed_dataset_is_an_error(make: Make) -> None:
+    dataset = make(clean())
+    path = dataset.folder / "samples.csv"
+    path.write_text(path.read_text().replace("fear", "anger", 1))
+    (finding,) = check_dataset(Dataset(dataset.folder)).findings
+    assert (finding.severity, finding.code) == ("error", "changed")
+
+
 def test_empty_classes_and_splits(make: Make) -> None:
     report = check_dataset(make([(1, "train", {"emotion": "fear"}), (2, "test", {"emotion": "anger"})]))
     messages = {f.code: (f.message, f.examples) for f in report.findings}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fermobile.contract import CropSpec
-from fermobile.data.manifest import Dataset, DatasetInfo, write_dataset
+from fermobile.data.manifest import Dataset, DatasetInfo, Sample, write_dataset
 from fermobile.errors import DatasetError, ImageError, OutputExistsError
 
 Draw = Callable[..., np.ndarray]
@@ -76,14 +76,34 @@ def test_an_empty_split_is_an_error(tmp_path: Path, smooth_image: Draw) -> None:
         Dataset(tmp_path / "d").indices("test")
 
 
-def test_rows_may_follow_their_images_later(tmp_path: Path, smooth_image: Draw) -> None:
-    from fermobile.data.manifest import Sample
-
+def test_rows_may_follow_their_images_later_in_their_order(tmp_path: Path, smooth_image: Draw) -> None:
     with write_dataset(tmp_path / "d", DatasetInfo("d")) as writer:
         paths = [writer.store_array(smooth_image(i)) for i in range(3)]
-        for path in reversed(paths):
+        for path in paths:
             writer.add_row(Sample(path, "train"))
-    assert np.array_equal(Dataset(tmp_path / "d").image(0)[..., 0], smooth_image(2))
+        with pytest.raises(ValueError, match="not the next image"):
+            writer.add_row(Sample(paths[0], "train"))
+    assert np.array_equal(Dataset(tmp_path / "d").image(2)[..., 0], smooth_image(2))
+
+
+def test_keypoints_come_back(tmp_path: Path, smooth_image: Draw) -> None:
+    with write_dataset(tmp_path / "d", DatasetInfo("d", keypoints=("right_eye", "nose"))) as writer:
+        writer.add_array(smooth_image(1), split="train", keypoints=[(1.5, 20.25), (-3.0, 7.0)])
+        writer.add_array(smooth_image(2), split="train")
+    header = (tmp_path / "d" / "samples.csv").read_text().splitlines()[0]
+    assert header == "path,split,subject,emotion,right_eye_x,right_eye_y,nose_x,nose_y"
+    points = Dataset(tmp_path / "d").keypoints
+    assert points.shape == (2, 2, 2)
+    assert points[0].tolist() == [[1.5, 20.25], [-3, 7]]
+    assert np.isnan(points[1]).all()
+
+
+def test_the_content_hash_is_found_again_and_tells_a_change(folder: Path) -> None:
+    assert Dataset(folder).content_sha256() == Dataset(folder).sha256
+    array = np.load(folder / "shard-0001.npy")
+    array[0, 0, 0, 0] ^= 1
+    np.save(folder / "shard-0001.npy", array)
+    assert Dataset(folder).content_sha256() != Dataset(folder).sha256
 
 
 def test_the_hash_covers_images_and_labels(tmp_path: Path, smooth_image: Draw) -> None:
@@ -122,6 +142,9 @@ def test_image_names_stay_inside(tmp_path: Path, name: str) -> None:
         (",fear,", ",anger,", "line 2: emotion 'anger' is not one of neutral, fear"),
         (",1,0,3,", ",1,x,3,", "line 2, column votes_happiness: 'x' is not a number"),
         (",1,0\n", ",2,0\n", "line 3: an action unit is neither 0 nor 1"),
+        (",1,0\n", ",inf,0\n", "line 3, column AU1: 'inf' is not a number"),
+        (",1,0\n", ",nan,0\n", "line 3, column AU1: 'nan' is not a number"),
+        (",1,0,3,", ",1,-2,3,", "line 2: a number of votes is negative"),
         (",1,0\n", ",1\n", "line 3: .* fields, expected"),
         (",fear,", ",\udcff,", "not UTF-8"),
         (",fear,", "," + "x" * 200_000 + ",", "not valid csv"),
@@ -144,6 +167,9 @@ def test_damaged_samples(folder: Path, old: str, new: str, said: str) -> None:
         ("action_units", ["AU99"], "unknown action unit 'AU99'"),
         ("name", None, "damaged"),
         ("crop", {"margin": 1}, "damaged"),
+        ("crop", {"eye_distance": "0.4", "eye_y": 0.4}, "damaged.*eye_distance '0.4' is not a number between 0 and 1"),
+        ("crop", {"eye_distance": 0.4, "eye_y": float("nan")}, "damaged.*eye_y nan"),
+        ("keypoints", ["chin"], "unknown keypoint 'chin'; known: right_eye"),
     ],
 )
 def test_damaged_dataset_json(folder: Path, key: str, value: object, said: str) -> None:

@@ -54,7 +54,7 @@ def _content(folder: Path) -> dict[str, bytes]:
 def test_faces_are_aligned_and_keep_their_labels(photos: Path, tmp_path: Path, detector: Detector) -> None:
     done: list[int] = []
     out = tmp_path / "faces"
-    summary = crop_dataset(photos, out, workers=1, max_rejects=0.2, advance=done.append)
+    summary = crop_dataset(Dataset(photos), out, workers=1, max_rejects=0.2, advance=done.append)
     assert (summary.written, summary.several, sum(done)) == (8, 1, 10)
     assert summary.reasons == {"no face found": 1, "image not readable": 1}
     with (out / "rejects.csv").open(newline="") as stream:
@@ -63,7 +63,7 @@ def test_faces_are_aligned_and_keep_their_labels(photos: Path, tmp_path: Path, d
 
     faces, source = Dataset(out), Dataset(photos)
     assert faces.info.crop == DEFAULT_CROP
-    assert faces.info.extra["a"] == 1
+    assert faces.info.extra["a"] == 1 and faces.info.exactly_framed
     assert faces.info.extra["cropped_from"]["sha256"] == source.sha256
     np.testing.assert_array_equal(faces.subject, source.subject[:8])
     np.testing.assert_array_equal(faces.split, source.split[:8])
@@ -83,14 +83,14 @@ def test_faces_are_aligned_and_keep_their_labels(photos: Path, tmp_path: Path, d
 
 def test_two_workers_make_the_same_bytes(photos: Path, tmp_path: Path) -> None:
     for workers in (1, 2):
-        crop_dataset(photos, tmp_path / str(workers), size=48, workers=workers, max_rejects=0.2)
+        crop_dataset(Dataset(photos), tmp_path / str(workers), size=48, workers=workers, max_rejects=0.2)
     assert _content(tmp_path / "1") == _content(tmp_path / "2")
     assert multiprocessing.active_children() == []
 
 
 def test_large_crops_are_image_files(photos: Path, tmp_path: Path) -> None:
     crop = CropSpec(0.3, 0.45)
-    crop_dataset(photos, tmp_path / "faces", crop=crop, size=160, workers=1, max_rejects=0.2)
+    crop_dataset(Dataset(photos), tmp_path / "faces", crop=crop, size=160, workers=1, max_rejects=0.2)
     faces = Dataset(tmp_path / "faces")
     assert faces.paths[0] == "images/000000.jpg"
     assert faces.image(0).shape == (160, 160, 3)
@@ -99,7 +99,7 @@ def test_large_crops_are_image_files(photos: Path, tmp_path: Path) -> None:
 
 def test_too_many_rejects_write_nothing(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"(?s)2 of 10 samples .*--max-rejects 0\.2.*none\.jpg: no face found"):
-        crop_dataset(photos, tmp_path / "faces", workers=1)
+        crop_dataset(Dataset(photos), tmp_path / "faces", workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
@@ -107,17 +107,17 @@ def test_an_existing_folder_is_kept(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "faces").mkdir()
     (tmp_path / "faces" / "mine.txt").touch()
     with pytest.raises(OutputExistsError):
-        crop_dataset(photos, tmp_path / "faces", workers=1)
+        crop_dataset(Dataset(photos), tmp_path / "faces", workers=1)
     with pytest.raises(InputError, match=r"no dataset\.json"):
-        crop_dataset(photos, tmp_path / "faces", workers=1, force=True)
+        crop_dataset(Dataset(photos), tmp_path / "faces", workers=1, force=True)
     assert (tmp_path / "faces" / "mine.txt").exists()
 
 
 def test_force_replaces_an_earlier_dataset(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "faces"
-    crop_dataset(photos, out, workers=1, max_rejects=0.2)
+    crop_dataset(Dataset(photos), out, workers=1, max_rejects=0.2)
     (out / "stale").touch()
-    crop_dataset(photos, out, workers=1, max_rejects=0.2, force=True)
+    crop_dataset(Dataset(photos), out, workers=1, max_rejects=0.2, force=True)
     assert len(Dataset(out)) == 8
     assert not (out / "stale").exists()
 
@@ -127,7 +127,7 @@ def test_an_interruption_leaves_nothing(photos: Path, tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        crop_dataset(photos, tmp_path / "faces", workers=2, advance=interrupt)
+        crop_dataset(Dataset(photos), tmp_path / "faces", workers=2, advance=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
     assert multiprocessing.active_children() == []
 
@@ -135,5 +135,5 @@ def test_an_interruption_leaves_nothing(photos: Path, tmp_path: Path) -> None:
 def test_a_dead_worker_is_reported(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crops, "_crop_in_worker", os._exit)
     with pytest.raises(RuntimeFailure, match="a worker process died"):
-        crop_dataset(photos, tmp_path / "faces", workers=2)
+        crop_dataset(Dataset(photos), tmp_path / "faces", workers=2)
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]

@@ -11,7 +11,7 @@ from fermobile.contract import CropSpec
 from fermobile.errors import DatasetError
 from fermobile.face.alignment import DEFAULT_CROP, align_face
 from fermobile.face.detector import Detector
-from fermobile.face.geometry import draw_measurement, eye_geometry, mean_image, measure_crop
+from fermobile.face.geometry import draw_measurement, eye_geometry, measure_crop
 
 
 def _crops(portrait: np.ndarray, detector: Detector, crop: CropSpec, count: int) -> list[np.ndarray]:
@@ -43,7 +43,7 @@ def test_images_without_a_face_are_counted(portrait: np.ndarray, detector: Detec
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_too_few_faces_are_refused(detector: Detector, count: int) -> None:
-    with pytest.raises(DatasetError, match="only 0 near-frontal faces"):
+    with pytest.raises(DatasetError, match=f"found in 0 of {count} images"):
         measure_crop([np.zeros((48, 48, 3), np.uint8)] * count, detector)
 
 
@@ -57,9 +57,15 @@ def test_eye_geometry_of_known_points() -> None:
     assert shape["turn"][0] == pytest.approx(0.2)
 
 
+def test_faces_in_too_few_of_the_images_are_refused(portrait: np.ndarray, detector: Detector) -> None:
+    empty = [np.full((64, 64, 3), 90, np.uint8)] * 21
+    with pytest.raises(DatasetError, match="found in 20 of 41 images.*at least 50%"):
+        measure_crop([*_crops(portrait, detector, DEFAULT_CROP, 20), *empty], detector)
+
+
 def test_the_sheet_marks_the_eyes(portrait: np.ndarray, detector: Detector) -> None:
     faces = _crops(portrait, detector, DEFAULT_CROP, 20)
-    sheet = draw_measurement(mean_image(faces), measure_crop(faces, detector))
+    sheet = draw_measurement(measure_crop(faces, detector))
     assert (sheet.shape, sheet.dtype) == ((768, 768, 3), np.uint8)
     assert np.abs(sheet[307, 242].astype(int) - 255).max() < 30  # the white cross at (0.315, 0.40)
 

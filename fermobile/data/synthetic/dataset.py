@@ -6,13 +6,16 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...contract import CropSpec
 from ...errors import InputError
+from ...files import sha256
 from ...labels import EMOTIONS
-from ..manifest import DatasetInfo, write_dataset
+from ..info import EXACT_FRAMING, KEYPOINTS, DatasetInfo
+from ..manifest import write_dataset
 from ..parallel import cores, map_in_processes
 from .expressions import Expression, emotion_expression, free_expression
 from .head import Head, measured_head
@@ -142,29 +145,41 @@ def write_synthetic(
     force: bool = False,
     advance: Callable[[int], None] | None = None,
 ) -> Path:
-    """Write a dataset folder of aligned faces with emotion and AU labels, split by subject 70/15/15.
+    """Write a dataset folder of aligned faces with emotion, AU and keypoint labels, split by subject 70/15/15.
 
     Args:
         workers: processes; None for one per core that we may use.
         advance: called with 1 for every face written.
     Raises:
+        InputError: the count, the size or the mesh cannot be used.
         OutputExistsError: the folder exists and ``force`` is not set.
     """
     folder = Path(folder)
     options = {"count": count, "seed": seed, "size": size, **({"mesh": mesh} if mesh else {})}
+    head = open_head(mesh)
+    extra: dict[str, Any] = {
+        "seed": seed,
+        "count": count,
+        "subjects": -(-count // SAMPLES_PER_SUBJECT),
+        **EXACT_FRAMING,
+    }
+    if mesh is not None:
+        extra["mesh"] = {"file": mesh, "sha256": sha256(Path(mesh.partition(":")[2]))}
     info = DatasetInfo(
         name=f"synthetic-{seed}",
         emotions=EMOTIONS,
         action_units=DATASET_UNITS,
-        licence="CC0-1.0 (rendered; face shape measured on the Face Research Lab London Set, CC BY 4.0)",
+        licence=f"CC0-1.0 (rendered; {head.licence})",
         source=" ".join(["fermobile data synth", *(f"--{name} {value}" for name, value in options.items())]),
         crop=crop,
-        extra={"seed": seed, "count": count, "subjects": -(-count // SAMPLES_PER_SUBJECT)},
+        keypoints=KEYPOINTS,
+        extra=extra,
     )
     with write_dataset(folder, info, force) as writer:
         for face in render_faces(count, seed, size, crop, mesh, workers or cores()):
             aus = {unit: face.aus[unit] for unit in DATASET_UNITS}
-            writer.add_array(face.image, split=face.split, subject=face.subject, emotion=face.emotion, aus=aus)
+            labels = {"split": face.split, "subject": face.subject, "emotion": face.emotion, "aus": aus}
+            writer.add_array(face.image, keypoints=face.keypoints.tolist(), **labels)
             if advance is not None:
                 advance(1)
     return folder

@@ -39,6 +39,7 @@ class Head(Protocol):
     ear_vertices: np.ndarray  #: indices of the ears' vertices
     regions: Mapping[str, np.ndarray]  #: named vertices: lids, lips, keypoints
     identities: int  #: number of shape coefficients
+    licence: str  #: where the shape comes from, and its terms
 
     def neutral(self, coefficients: np.ndarray) -> np.ndarray:
         """Vertices of a person without expression, float32 (V, 3); coefficients in standard deviations."""
@@ -86,6 +87,8 @@ def load_face_mesh() -> FaceMesh:
 
 class MeasuredHead:
     """The measured face with action-unit fields, closed to a head by rings from its oval to the back."""
+
+    licence = "face shape measured on the Face Research Lab London Set (DeBruine & Jones 2017), CC BY 4.0"
 
     def __init__(self) -> None:
         from .fields import action_unit_fields

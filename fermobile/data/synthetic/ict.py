@@ -71,6 +71,8 @@ _BLENDSHAPES: Mapping[str, Mapping[str, float]] = {
 class IctHead:
     """ICT-FaceKit's face, head and neck as a :class:`~fermobile.data.synthetic.head.Head`."""
 
+    licence = "face shape of ICT-FaceKit (Li et al. 2020, University of Southern California), MIT"
+
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._neutral = _convert(arrays["neutral"])
         identity = _convert(arrays["identity"][:_IDENTITIES])
@@ -211,9 +213,32 @@ def ict_head(path: str) -> IctHead:
         raise InputError(f"{path}: {error.args[0]}; {hint}") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read: {error}; {hint}") from None
-    if arrays["neutral"].ndim != 2 or len(arrays["neutral"]) < _VERTICES or arrays["identity"].ndim != 3:
-        raise InputError(f"{path}: neutral has shape {arrays['neutral'].shape}; {hint}")
-    missing = {n for m in _BLENDSHAPES.values() for s in m for n in ((s + "L", s + "R") if s[-1] == "_" else (s,))}
-    if missing := missing - set(arrays["expr_names"].tolist()):
-        raise InputError(f"{path}: no blendshapes {', '.join(sorted(missing))}; {hint}")
-    return IctHead(arrays)
+    if wrong := _what_is_wrong(arrays):
+        raise InputError(f"{path}: {wrong}; {hint}")
+    try:
+        return IctHead(arrays)
+    except np.linalg.LinAlgError:
+        raise InputError(f"{path}: the landmarks of neutral lie in one place; {hint}") from None
+
+
+def _what_is_wrong(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """Why these are not the arrays of the model; None when they are."""
+    vertices = arrays["neutral"].shape[0] if arrays["neutral"].ndim else 0
+    shapes = {"neutral": (3,), "identity": (vertices, 3), "expr": (vertices, 3), "faces": (4,), "expr_names": ()}
+    for name, shape in shapes.items():
+        array = arrays[name]
+        if array.ndim != len(shape) + 1 or array.shape[1:] != shape or not len(array):
+            return f"{name} has shape {array.shape}, expected (N{''.join(f', {n}' for n in shape)})"
+        kinds = {"faces": "iu", "expr_names": "U"}.get(name, "f")
+        if array.dtype.kind not in kinds:
+            return f"{name} has dtype {array.dtype}"
+        if kinds == "f" and not np.isfinite(array).all():
+            return f"{name} holds values that are not finite"
+    if vertices < _VERTICES:
+        return f"neutral has {vertices} vertices, expected {_VERTICES} or more"
+    if len(arrays["expr"]) != len(arrays["expr_names"]):
+        return f"expr has {len(arrays['expr'])} shapes, and expr_names {len(arrays['expr_names'])} names"
+    needed = {n for m in _BLENDSHAPES.values() for s in m for n in ((s + "L", s + "R") if s[-1] == "_" else (s,))}
+    if missing := needed - set(arrays["expr_names"].tolist()):
+        return f"no blendshapes {', '.join(sorted(missing))}"
+    return None

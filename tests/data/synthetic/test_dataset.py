@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fermobile.data.info import KEYPOINTS
 from fermobile.data.manifest import Dataset
 from fermobile.data.synthetic import DATASET_UNITS, DEFAULT_CROP, render_faces, write_synthetic
 from fermobile.errors import OutputExistsError
@@ -25,6 +26,9 @@ def test_labels_and_images_are_those_of_the_faces(folder: Path) -> None:
         assert (data.image(i) == face.image).all()
         assert data.emotion[i] == face.emotion and data.subject[i] == face.subject and data.split[i] == face.split
         assert data.aus[i].tolist() == [face.aus[u] for u in DATASET_UNITS]
+        np.testing.assert_allclose(data.keypoints[i], face.keypoints, atol=0.006)
+    assert data.info.keypoints == KEYPOINTS and data.info.exactly_framed
+    assert "Face Research Lab London Set" in data.info.licence
 
 
 def test_no_subject_is_in_two_splits(folder: Path) -> None:

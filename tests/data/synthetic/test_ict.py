@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fermobile.data.synthetic import UNITS, expression, render_face
+from fermobile.data.manifest import Dataset
+from fermobile.data.synthetic import UNITS, expression, render_face, write_synthetic
 from fermobile.data.synthetic.dataset import open_head
 from fermobile.data.synthetic.expressions import PARTING
 from fermobile.data.synthetic.head import Head
 from fermobile.errors import InputError
+from fermobile.files import sha256
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,14 @@ def mesh(shared: Path) -> str:
 @pytest.fixture(scope="module")
 def head(mesh: str) -> Head:
     return open_head(mesh)
+
+
+@pytest.fixture(scope="module")
+def arrays(mesh: str) -> dict[str, np.ndarray]:
+    """The model's arrays, with few identities: they are large."""
+    with np.load(mesh.removeprefix("ict:")) as file:
+        out = {name: file[name] for name in ("neutral", "faces", "expr", "expr_names", "identity")}
+    return {**out, "identity": out["identity"][:2]}
 
 
 def test_labels_are_the_same_as_on_the_built_in_mesh(mesh: str) -> None:
@@ -74,3 +85,29 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("not a zip")
     with pytest.raises(InputError, match="cannot be read"):
         open_head(f"ict:{tmp_path / 'text.npz'}")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("neutral", lambda a: a[:, :2], r"neutral has shape \(\d+, 2\), expected \(N, 3\)"),
+        ("neutral", lambda a: a[:100], "shape"),
+        ("expr", lambda a: a * np.nan, "expr holds values that are not finite"),
+        ("expr", lambda a: a[:5], "expr has 5 shapes, and expr_names"),
+        ("faces", lambda a: a.astype(np.float32), "faces has dtype float32"),
+        ("identity", lambda a: a[:0], "identity has shape"),
+        ("expr_names", lambda a: np.char.add(a, "x"), "no blendshapes browDown_L"),
+    ],
+)
+def test_wrong_arrays_are_named(
+    tmp_path: Path, arrays: dict[str, np.ndarray], name: str, change: Callable[[np.ndarray], np.ndarray], said: str
+) -> None:
+    np.savez(tmp_path / "wrong.npz", **{**arrays, name: change(arrays[name])})
+    with pytest.raises(InputError, match=rf"wrong\.npz: .*{said}.*expected the \.npz of ICT-FaceKit"):
+        open_head(f"ict:{tmp_path / 'wrong.npz'}")
+
+
+def test_the_dataset_names_the_mesh_and_its_terms(mesh: str, tmp_path: Path) -> None:
+    info = Dataset(write_synthetic(tmp_path / "set", count=2, size=16, mesh=mesh)).info
+    assert "ICT-FaceKit" in info.licence and "MIT" in info.licence
+    assert info.extra["mesh"] == {"file": mesh, "sha256": sha256(Path(mesh.removeprefix("ict:")))}
