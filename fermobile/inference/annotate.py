@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +37,14 @@ _FONT = cv2.FONT_HERSHEY_DUPLEX
 #: Smaller photos are enlarged, or nobody could read the text.
 _SHORTEST_SIDE = 480
 
+#: A label on the photo is at most this many times as wide as its face, unless it would fall below this height.
+_LABEL_WIDTH = 1.2
+_SMALLEST_UNIT = 11
+
 
 @dataclass(frozen=True)
 class _Layout:
-    """Sizes in pixels that follow from the photo's height: ``unit`` is the height of a line of text."""
+    """Sizes in pixels that follow from the photo's: ``unit`` is the height of a line of text on the cards."""
 
     unit: int
     scale: float
@@ -59,6 +64,20 @@ class _Layout:
         return cls(int(np.clip(height * scale / 36, 13, 48)), scale)
 
 
+@dataclass(frozen=True)
+class _Card:
+    """A face, its number (none when it is the only one), what it expresses, and in which colour."""
+
+    result: FaceResult
+    number: str
+    name: str
+    color: Color
+
+    @property
+    def title(self) -> str:
+        return f"{self.number}  {self.name}" if self.number else self.name
+
+
 def annotate(image: np.ndarray, faces: list[FaceResult], contract: ModelContract) -> np.ndarray:
     """Draw results beside and on a copy of a photo.
 
@@ -68,7 +87,7 @@ def annotate(image: np.ndarray, faces: list[FaceResult], contract: ModelContract
     Returns:
         uint8 RGB (H', W', 3), the photo (enlarged when it is small) with a strip of cards at its right; its size
         depends on the photo's size only, so frames of a video stay alike.  Faces whose cards do not fit are
-        drawn on the photo alone.
+        drawn on the photo and counted below the last card.
     """
     layout = _Layout.of(image)
     if layout.scale > 1:
@@ -78,16 +97,15 @@ def annotate(image: np.ndarray, faces: list[FaceResult], contract: ModelContract
     canvas = np.full((height, width + strip, 3), _BACKGROUND, np.uint8)
     canvas[:, :width] = image
     photo = canvas[:, :width]
-    top = layout.margin
+    cards = []
     for number, result in enumerate(faces, 1):
         name, color = _verdict(result.scores, contract)
-        label = f"{number}  {name}" if len(faces) > 1 else name
-        if result.face is not None:
-            _draw_face(photo, result, label, color, layout)
-        if result.scores is not None and top + _card_height(contract, layout) <= height - layout.margin:
-            top = _draw_card(canvas, result.scores, label, color, contract, (width, top), layout)
-    if not faces:
-        _text(canvas, "no face found", (width + layout.margin, top + layout.unit), _DIM, layout.unit)
+        cards.append(_Card(result, f"{number}" if len(faces) > 1 else "", name, color))
+    for card in cards:
+        _draw_box(photo, card, layout)
+    for card in cards:  # after all boxes, so that none lies on a label
+        _draw_label(photo, card, layout)
+    _draw_cards(canvas, cards, contract, width + layout.margin, layout)
     return canvas
 
 
@@ -121,7 +139,7 @@ class VideoFile:
 def _verdict(scores: Scores | None, contract: ModelContract) -> tuple[str, Color]:
     """The headline of a face and its colour."""
     if scores is None:
-        return "too small", _DIM
+        return "not read", _DIM
     if scores.emotion is not None:
         best = int(scores.emotion.argmax())
         name = contract.emotions[best]
@@ -134,45 +152,90 @@ def _au(scores: Scores) -> np.ndarray:
     return np.empty(0, np.float32) if scores.au is None else scores.au
 
 
-def _draw_face(photo: np.ndarray, result: FaceResult, label: str, color: Color, layout: _Layout) -> None:
-    """A box with marked corners, the six keypoints, and the label on a chip above or below it."""
-    assert result.face is not None
-    x, y, w, h = (round(v * layout.scale) for v in result.face.box)
-    thick = max(2, layout.unit // 7)
-    cv2.rectangle(photo, (x, y), (x + w, y + h), color, max(1, thick // 2), cv2.LINE_AA)
+def _box(card: _Card, layout: _Layout) -> tuple[int, int, int, int]:
+    """Left, top, width and height of a face on the canvas."""
+    assert card.result.face is not None
+    x, y, w, h = (round(v * layout.scale) for v in card.result.face.box)
+    return x, y, w, h
+
+
+def _draw_box(photo: np.ndarray, card: _Card, layout: _Layout) -> None:
+    """A box with marked corners, and the six keypoints."""
+    if card.result.face is None:
+        return
+    x, y, w, h = _box(card, layout)
+    thick = max(1, min(layout.unit // 7, min(w, h) // 30))
+    cv2.rectangle(photo, (x, y), (x + w, y + h), card.color, max(1, thick // 2), cv2.LINE_AA)
     arm = max(4, min(w, h) // 5)
     for cx, dx in ((x, arm), (x + w, -arm)):
         for cy, dy in ((y, arm), (y + h, -arm)):
-            cv2.line(photo, (cx, cy), (cx + dx, cy), color, 2 * thick, cv2.LINE_AA)
-            cv2.line(photo, (cx, cy), (cx, cy + dy), color, 2 * thick, cv2.LINE_AA)
-    for point in result.face.keypoints * layout.scale:
+            cv2.line(photo, (cx, cy), (cx + dx, cy), card.color, 2 * thick, cv2.LINE_AA)
+            cv2.line(photo, (cx, cy), (cx, cy + dy), card.color, 2 * thick, cv2.LINE_AA)
+    for point in card.result.face.keypoints * layout.scale:
         cv2.circle(photo, (round(float(point[0])), round(float(point[1]))), thick, _TEXT, -1, cv2.LINE_AA)
-    height, pad = round(1.7 * layout.unit), layout.unit // 2
-    width = _text_width(label, layout.unit) + 2 * pad
-    left = int(np.clip(x, 0, max(0, photo.shape[1] - width)))
-    top = y - height - thick if y - height - thick >= 0 else min(y + h + thick, photo.shape[0] - height)
-    cv2.rectangle(photo, (left, top), (left + width, top + height), color, -1)
-    _text(photo, label, (left + pad, top + round(1.25 * layout.unit)), _BACKGROUND, layout.unit)
 
 
-def _card_height(contract: ModelContract, layout: _Layout) -> int:
-    rows = 1.8 + 1.5 * len(contract.emotions) + 1.7 * -(-len(contract.action_units) // 3)
+def _draw_label(photo: np.ndarray, card: _Card, layout: _Layout) -> None:
+    """The title on a chip above or below the box, hardly wider than it: the neighbour's label begins there."""
+    if card.result.face is None:
+        return
+    x, y, w, h = _box(card, layout)
+    text, unit = card.title, float(layout.unit)
+    unit = min(unit, unit * _LABEL_WIDTH * w / _chip_width(text, layout.unit))
+    smallest = max(_SMALLEST_UNIT, layout.unit / 3)
+    if unit < smallest:  # nobody could read it: the card, if there is room for one, tells the number's meaning
+        text, unit = card.number or text, smallest
+    height, width, gap = round(1.7 * unit), _chip_width(text, unit), max(2, round(unit / 7))
+    left = int(np.clip(x + (w - width) // 2, 0, max(0, photo.shape[1] - width)))
+    top = y - height - gap if y - height - gap >= 0 else min(y + h + gap, photo.shape[0] - height)
+    cv2.rectangle(photo, (left, top), (left + width, top + height), card.color, -1)
+    _text(photo, text, (left + round(unit / 2), top + round(1.25 * unit)), _BACKGROUND, unit)
+
+
+def _chip_width(text: str, unit: float) -> int:
+    return _text_width(text, unit) + round(unit)
+
+
+def _draw_cards(canvas: np.ndarray, cards: list[_Card], contract: ModelContract, left: int, layout: _Layout) -> None:
+    """As many cards as fit, and how many there would be more."""
+    top, bottom, unit = layout.margin, canvas.shape[0] - layout.margin, layout.unit
+    if not cards:
+        _text(canvas, "no face found", (left, top + unit), _DIM, unit)
+    for i, card in enumerate(cards):
+        end = top + _card_height(card, contract, layout)
+        last = i == len(cards) - 1
+        if end + (0 if last else 2 * unit) > bottom:
+            _text(canvas, f"+{len(cards) - i} more", (left, top + unit), _DIM, unit)
+            return
+        _draw_card(canvas, card, contract, (left, top), layout)
+        top = end
+
+
+def _card_height(card: _Card, contract: ModelContract, layout: _Layout) -> int:
+    if card.result.scores is None:
+        rows = 1.8 + 1.3 * len(_reason_lines(card))
+    else:
+        rows = 1.8 + 1.5 * len(contract.emotions) + 1.7 * -(-len(contract.action_units) // 3)
     return round(layout.unit * (rows + 1.2))
 
 
+def _reason_lines(card: _Card) -> list[str]:
+    return textwrap.wrap(card.result.reason, 30)
+
+
 def _draw_card(
-    canvas: np.ndarray,
-    scores: Scores,
-    title: str,
-    color: Color,
-    contract: ModelContract,
-    corner: tuple[int, int],
-    layout: _Layout,
-) -> int:
-    """A title, a bar per emotion, a chip per action unit; returns where the next card begins."""
-    unit, left = layout.unit, corner[0] + layout.margin
+    canvas: np.ndarray, card: _Card, contract: ModelContract, corner: tuple[int, int], layout: _Layout
+) -> None:
+    """A title, then why the face was not read, or a bar per emotion and a chip per action unit."""
+    unit, left = layout.unit, corner[0]
     y = corner[1] + unit
-    _text(canvas, title, (left, y), color, unit * 1.1)
+    _text(canvas, card.title, (left, y), card.color, unit * 1.1)
+    scores = card.result.scores
+    if scores is None:
+        for line in _reason_lines(card):
+            y += round(1.3 * unit)
+            _text(canvas, line, (left, y), _DIM, unit * 0.85)
+        return
     y += round(0.8 * unit)
     for name, score in zip(contract.emotions, () if scores.emotion is None else scores.emotion, strict=True):
         best = scores.emotion is not None and score == scores.emotion.max()
@@ -188,7 +251,6 @@ def _draw_card(
     for i, (name, score) in enumerate(zip(contract.action_units, _au(scores), strict=True)):
         chip = (left + i % 3 * third, y + round((i // 3) * 1.7 * unit), third - unit // 3, round(1.4 * unit))
         _chip(canvas, chip, name, float(score), score >= contract.threshold(name), unit)
-    return corner[1] + _card_height(contract, layout)
 
 
 def _bar(canvas: np.ndarray, box: tuple[int, int, int, int], score: float, color: Color) -> None:

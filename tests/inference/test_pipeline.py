@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import models_util
 import numpy as np
 import pytest
 
@@ -13,10 +12,9 @@ from fermobile.contract import CropSpec
 from fermobile.errors import ContractError
 from fermobile.face.alignment import align_face
 from fermobile.face.detector import Face
-from fermobile.inference.annotate import annotate
 from fermobile.inference.as_json import photo_record
 from fermobile.inference.modelfile import load_model_file
-from fermobile.inference.pipeline import FaceResult, Pipeline
+from fermobile.inference.pipeline import Pipeline
 from fermobile.inference.session import Session
 from fermobile.inference.sources import Picture
 
@@ -79,23 +77,3 @@ def test_no_crop_in_the_contract_means_no_faces_from_photos(model_path: Callable
     with pytest.raises(ContractError, match="does not say how the faces it was trained on were cropped"):
         Pipeline(session, Found())
     Pipeline(session)
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 9])
-@pytest.mark.parametrize("shape", [(200, 240), (48, 48), (301, 977), (1500, 1000)])
-def test_drawings_of_one_size_of_photo_have_one_size(session: Session, count: int, shape: tuple[int, int]) -> None:
-    image = np.full((*shape, 3), 200, np.uint8)
-    result = FaceResult(face(), session.run(image))
-    drawn = annotate(image, [result] * count, session.contract)
-    assert drawn.dtype == np.uint8 and drawn.shape == annotate(image, [], session.contract).shape
-    assert min(drawn.shape[:2]) >= 480 and drawn.shape[1] > drawn.shape[0] * shape[1] / shape[0]
-    assert np.all(image == 200), "the photo itself is not drawn on"
-
-
-@pytest.mark.parametrize("labels", [{"emotions": (), "temperature": 1.0}, {"action_units": (), "thresholds": {}}])
-def test_models_with_one_head_are_drawn(tmp_path: Path, photo: np.ndarray, labels: dict[str, object]) -> None:
-    path = tmp_path / "one.tflite"
-    path.write_bytes(models_util.tiny_file(outputs=(), **labels))
-    session = Session(load_model_file(path))
-    results = Pipeline(session, Found(face(), face(0.1))).run(photo).faces
-    assert not np.array_equal(annotate(photo, results, session.contract), annotate(photo, [], session.contract))
