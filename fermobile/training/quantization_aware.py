@@ -23,10 +23,10 @@ from ..models.keras import keras, tf
 from ..models.network import heads
 from ..models.rewrites import fold_head, level_depthwise
 from .loop import Batch, Epochs, Reporter, Schedule, Silent, Stage
-from .runs import Run, finish_run, start_run
+from .runs import Run, claim_folder, finish_run, start_run
 from .scoring import calibrated, predict_rows, validation_score
 from .targets import make_targets
-from .transfer import augmented_epochs, prepare_folder
+from .transfer import augmented_epochs
 
 #: Batches from which the activation ranges start.
 _SETTLE = 50
@@ -38,8 +38,9 @@ def quantize(
     """Fine-tune ``run`` with simulated int8 arithmetic and write a new run.
 
     Raises:
-        RunError: ``run`` is quantized already, or was trained on another dataset.
+        RunError: ``run`` is quantized already, or was trained on another dataset, or ``resume`` finds another run.
         OutputExistsError: the folder is taken.
+        InputError: ``folder`` is that of ``run``.
     """
     report = report or Silent()
     if run.quantized:
@@ -47,7 +48,9 @@ def quantize(
     if run.info["dataset"]["sha256"] != dataset.sha256:
         raise RunError(f"{run.folder} was trained on another dataset than {dataset.folder}")
     recipe, contract = run.recipe, run.contract
-    if prepare_folder(folder, resume, force, recipe, dataset):
+    parent = run.weights_sha256
+    status = claim_folder(folder, resume, force, recipe, dataset.sha256, source=run.folder, parent=parent)
+    if status == "finished":
         return Run.open(folder)
     rows, held_out = dataset.indices("train"), dataset.indices("val")
     targets = make_targets(dataset, rows, contract, recipe.labels)
@@ -55,10 +58,10 @@ def quantize(
     keras.utils.set_random_seed(recipe.seed)
     model = quantized_network(run.load_model(), contract)
     _freeze_statistics(model)
-    if not (folder / "run.json").exists():
-        start_run(
-            folder, contract, recipe, quantized=True, dataset=run.info["dataset"], parent=run.weights_sha256
-        )  # fmt: skip
+    teacher = run.load_model()
+    if status == "new":
+        origin = {"dataset": run.info["dataset"], "parent": parent, "parent_path": str(run.folder.resolve())}
+        start_run(folder, contract, recipe, force, quantized=True, **origin)
     how = recipe.quantize
     batch = min(how.batch, len(rows))
     schedule = Schedule(how.epochs, len(rows) // batch, how.learning_rate, warmup=0.1)
@@ -69,7 +72,7 @@ def quantize(
     epochs = augmented_epochs(dataset, rows, targets, contract.input, batch, recipe)
     settle_ranges(model, (images for images, _ in itertools.islice(epochs(0, 0), _SETTLE)))
     # No averaged copy: the quantizers' ranges follow the weights step by step, and the cosine ends at zero.
-    Stage("quantize", folder, model, schedule).fit(_taught(epochs, run.load_model()), score, report)
+    Stage("quantize", folder, model, schedule).fit(_taught(epochs, teacher), score, report)
     contract = calibrated(contract, dataset, held_out, predict_rows(model, dataset, held_out, contract))
     return finish_run(folder, contract, model)
 

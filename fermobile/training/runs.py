@@ -2,7 +2,7 @@
 
 ::
 
-    run.json             recipe, dataset, versions, status, and the parent of a quantized run
+    run.json             recipe, dataset, status, and the parent of a quantized run
     contract.json        the model contract
     metrics.jsonl        one line per epoch
     logs/                TensorBoard
@@ -18,17 +18,18 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..contract import CONTRACT_FILE, ModelContract
-from ..errors import ModelFileError, RunError
-from ..files import sha256, write_json, write_text
+from ..errors import InputError, ModelFileError, RunError
+from ..files import refuse_existing, sha256, write_json, write_text, writing_folder
 from .recipe import Recipe, recipe_from_dict
 
 if TYPE_CHECKING:
     from ..models.keras import keras
 
 RUN_VERSION = 1
+RUN_FILE = "run.json"
 WEIGHTS_FILE = "model.weights.h5"
 
 
@@ -59,14 +60,19 @@ class Run:
         folder = Path(folder)
         info = read_info(folder)
         if info["status"] != "finished":
-            raise RunError(f"{folder}: the run is not finished; go on with: fermobile train … --out {folder} --resume")
+            verb = f"quantize {info.get('parent_path', '…')}" if info["quantized"] else "train …"
+            raise RunError(f"{folder}: the run is not finished; go on with: fermobile {verb} --out {folder} --resume")
         try:
             contract = ModelContract.from_json((folder / CONTRACT_FILE).read_bytes())
         except OSError as error:
             raise RunError(f"{folder / CONTRACT_FILE}: {error.strerror}") from None
         if not (folder / WEIGHTS_FILE).exists():
             raise RunError(f"{folder}: {WEIGHTS_FILE} is missing")
-        return cls(folder, contract, recipe_from_dict(info["recipe"]), info)
+        try:
+            recipe = recipe_from_dict(info["recipe"])
+        except InputError as error:
+            raise RunError(f"{folder / RUN_FILE} is damaged, or of a newer fermobile: {error}") from None
+        return cls(folder, contract, recipe, info)
 
     @property
     def quantized(self) -> bool:
@@ -122,7 +128,7 @@ def read_info(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: it is missing, damaged, or of another version.
     """
-    path = folder / "run.json"
+    path = folder / RUN_FILE
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         version = info["run_version"]
@@ -132,18 +138,61 @@ def read_info(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path} is damaged: {error!r}") from None
     if version != RUN_VERSION:
         raise RunError(f"{path}: run version {version}; this fermobile reads {RUN_VERSION}: train again")
-    missing = {"status", "quantized", "recipe", "dataset"} - info.keys()
-    if missing or not {"name", "sha256", "path"} <= info["dataset"].keys():
-        raise RunError(f"{path} is damaged: it lacks {', '.join(sorted(missing)) or 'parts of dataset'}")
+    kinds: dict[str, type] = {"status": str, "quantized": bool, "recipe": dict, "dataset": dict}
+    dataset = info.get("dataset")
+    bad = [key for key, kind in kinds.items() if not isinstance(info.get(key), kind)]
+    if isinstance(dataset, dict):
+        bad += [f"dataset.{key}" for key in ("name", "sha256", "path") if not isinstance(dataset.get(key), str)]
+    if bad:
+        raise RunError(f"{path} is damaged: it lacks {', '.join(bad)}, or holds something else there")
     return dict(info)
 
 
-def start_run(folder: Path, contract: ModelContract, recipe: Recipe, **info: Any) -> None:
-    """Write run.json (status "training") and the contract."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / CONTRACT_FILE, contract.to_json())
+def claim_folder(
+    folder: Path,
+    resume: bool,
+    force: bool,
+    recipe: Recipe,
+    dataset_sha256: str,
+    source: Path,
+    parent: str | None = None,
+) -> Literal["new", "training", "finished"]:
+    """Whether a run may be written to ``folder``, and how far the one to resume there is; changes nothing.
+
+    Args:
+        source: the run or file that the run starts from, which must not lie in ``folder``.
+        parent: hash of the weights of the run that a quantized run starts from; None for a float run.
+    Raises:
+        OutputExistsError: the folder is taken and neither ``resume`` nor ``force`` is given.
+        RunError: ``resume`` finds a run that was started otherwise.
+        InputError: ``force`` would delete ``source``, or what is not a run.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return "new"
+    if source.exists() and source.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{folder} holds {source}, which the run starts from; choose another folder for --out")
+    if not resume:
+        refuse_existing(folder, force, RUN_FILE)
+        return "new"
+    info = read_info(folder)
+    if info["quantized"] != (parent is not None):
+        verb = "quantize" if info["quantized"] else "train"
+        raise RunError(f"{folder} was started by 'fermobile {verb}'; resume it with that")
+    if info.get("parent") != parent:
+        raise RunError(f"{folder} was started from another run than {source}: {info.get('parent_path', 'unknown')}")
+    if info["recipe"] != json.loads(json.dumps(recipe.to_dict())):
+        raise RunError(f"{folder} was started with another recipe; resume with the same options, or use --force")
+    if info["dataset"]["sha256"] != dataset_sha256:
+        raise RunError(f"{folder} was started with another dataset ({info['dataset']['name']})")
+    return "finished" if info["status"] == "finished" else "training"
+
+
+def start_run(folder: Path, contract: ModelContract, recipe: Recipe, force: bool = False, **info: Any) -> None:
+    """Write run.json (status "training") and the contract to a new folder, which takes the place of an old run."""
     values = {"run_version": RUN_VERSION, "status": "training", "quantized": False, "recipe": recipe.to_dict(), **info}
-    write_json(folder / "run.json", values)
+    with writing_folder(folder, RUN_FILE, force) as new:
+        write_text(new / CONTRACT_FILE, contract.to_json())
+        write_json(new / RUN_FILE, values)
 
 
 def finish_run(folder: Path, contract: ModelContract, model: keras.Model) -> Run:
@@ -152,7 +201,7 @@ def finish_run(folder: Path, contract: ModelContract, model: keras.Model) -> Run
     model.save_weights(str(temporary))
     temporary.replace(folder / WEIGHTS_FILE)
     write_text(folder / CONTRACT_FILE, contract.to_json())
-    write_json(folder / "run.json", {**read_info(folder), "status": "finished"})
+    write_json(folder / RUN_FILE, {**read_info(folder), "status": "finished"})
     for leftover in ("checkpoints", "features"):
         shutil.rmtree(folder / leftover, ignore_errors=True)
     return Run.open(folder)

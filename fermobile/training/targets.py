@@ -52,6 +52,20 @@ def make_targets(dataset: Dataset, rows: np.ndarray, contract: ModelContract, re
     return targets
 
 
+def refuse_unlabelled(dataset: Dataset, rows: np.ndarray, contract: ModelContract) -> None:
+    """Raise DatasetError when ``rows`` hold no label of a head of the contract: nothing could be selected by them."""
+    known = {
+        "emotion": dataset.hard_labels(contract.emotions)[rows] >= 0,
+        "au": np.isfinite(dataset.au_labels(contract.action_units)[rows]),
+    }
+    for head in contract.heads:
+        if not known[head].any():
+            split = dataset.split[rows[0]]
+            raise DatasetError(
+                f"{dataset.folder}: the split {split} carries no {head} label of {', '.join(contract.labels(head))}"
+            )
+
+
 def _emotion_targets(
     dataset: Dataset, rows: np.ndarray, contract: ModelContract, recipe: LabelRecipe
 ) -> tuple[np.ndarray, np.ndarray]:

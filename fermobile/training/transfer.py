@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,16 +17,16 @@ from ..contract import InputSpec, ModelContract
 from ..data.augment import NONE, Augment
 from ..data.batches import batches
 from ..data.manifest import Dataset
-from ..errors import DatasetError, InputError, RunError
-from ..files import refuse_existing, sha256, writing
+from ..errors import DatasetError, InputError
+from ..files import sha256, writing
 from ..labels import EMOTIONS
 from ..models.keras import keras, tf
 from ..models.network import build_head, build_network, copy_weights, feature_model
 from .loop import Batch, Epochs, Reporter, Schedule, Silent, Stage
 from .recipe import Recipe
-from .runs import WEIGHTS_FILE, Run, finish_run, network_spec, read_info, start_run, versions
+from .runs import WEIGHTS_FILE, Run, claim_folder, finish_run, network_spec, start_run, versions
 from .scoring import calibrated, predict, predict_rows, validation_score
-from .targets import Targets, make_targets
+from .targets import Targets, make_targets, refuse_unlabelled
 
 
 def train(
@@ -42,43 +41,31 @@ def train(
 
     Raises:
         OutputExistsError: the folder is taken and neither ``resume`` nor ``force`` is given.
-        RunError: ``resume`` finds a run of another recipe or dataset.
+        RunError: ``resume`` finds a run of another recipe or dataset, or a quantized one.
         DatasetError: a split or a class is empty, or the set lacks the recipe's labels.
+        InputError: the network cannot be built as the recipe says, or ``folder`` holds the weights it starts from.
     """
     report = report or Silent()
     rows, held_out = dataset.indices("train"), dataset.indices("val")
     contract = starting_contract(recipe, dataset)
     targets = make_targets(dataset, rows, contract, recipe.labels)
+    refuse_unlabelled(dataset, held_out, contract)
     rows, targets = rows[targets.labelled], targets.take(targets.labelled)
-    if prepare_folder(folder, resume, force, recipe, dataset):
+    status = claim_folder(folder, resume, force, recipe, dataset.sha256, source=Path(recipe.network.weights))
+    if status == "finished":
         return Run.open(folder)
     keras.utils.set_random_seed(recipe.seed)
     model = _initial_network(recipe, contract)
-    if not (folder / "run.json").exists():
-        source = {"name": dataset.info.name, "sha256": dataset.sha256, "path": str(dataset.folder.resolve())}
-        start_run(folder, contract, recipe, dataset=source)
+    unfreeze(model, recipe.tune.unfreeze)  # stage 1 trains a head of its own, so this may come first
+    if status == "new":
+        origin = {"name": dataset.info.name, "sha256": dataset.sha256, "path": str(dataset.folder.resolve())}
+        start_run(folder, contract, recipe, force, dataset=origin)
     if recipe.head.epochs:
         _train_head(model, recipe, contract, dataset, rows, held_out, targets, folder, report)
     if recipe.tune.epochs:
         _fine_tune(model, recipe, contract, dataset, rows, held_out, targets, folder, report)
     contract = calibrated(contract, dataset, held_out, predict_rows(model, dataset, held_out, contract))
     return finish_run(folder, contract, model)
-
-
-def prepare_folder(folder: Path, resume: bool, force: bool, recipe: Recipe, dataset: Dataset) -> bool:
-    """Make ``folder`` ready for a new or a resumed run; True when a resumed run is finished already."""
-    if not folder.exists() or not any(folder.iterdir()):
-        return False
-    if resume:
-        info = read_info(folder)
-        if info["recipe"] != json.loads(json.dumps(recipe.to_dict())):
-            raise RunError(f"{folder} was started with another recipe; resume with the same options, or use --force")
-        if info["dataset"]["sha256"] != dataset.sha256:
-            raise RunError(f"{folder} was started with another dataset ({info['dataset']['name']})")
-        return bool(info["status"] == "finished")
-    refuse_existing(folder, force, "run.json")
-    shutil.rmtree(folder)
-    return False
 
 
 def starting_contract(recipe: Recipe, dataset: Dataset) -> ModelContract:
@@ -192,8 +179,7 @@ def _fine_tune(
     model: keras.Model, recipe: Recipe, contract: ModelContract, dataset: Dataset, rows: np.ndarray,
     held_out: np.ndarray, targets: Targets, folder: Path, report: Reporter,
 ) -> None:  # fmt: skip
-    """Stage 2: the whole network, or everything from a named layer on, at a low learning rate."""
-    unfreeze(model, recipe.tune.unfreeze)
+    """Stage 2: what is trainable of the network, at a low learning rate."""
     batch = min(recipe.tune.batch, len(rows))
     schedule = Schedule(recipe.tune.epochs, len(rows) // batch, recipe.tune.learning_rate, recipe.tune.warmup_epochs)
 

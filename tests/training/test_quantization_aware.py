@@ -8,14 +8,18 @@ import pytest
 from fermobile.contract import InputSpec, ModelContract
 from fermobile.data.manifest import Dataset
 from fermobile.data.synthetic import render_faces
-from fermobile.errors import RunError
+from fermobile.errors import InputError, RunError
 from fermobile.models.keras import keras, tf
 from fermobile.models.network import NetworkSpec, build_network, feature_model
 from fermobile.training.quantization_aware import _freeze_statistics, quantize, quantized_network, settle_ranges
 from fermobile.training.scoring import predict_rows
 from fermobile.training.transfer import train
 
-from .test_transfer import RECIPE
+from .test_transfer import DYING, RECIPE, assert_same, killed
+
+_QUANTIZE = """
+quantization_aware.quantize(Run.open(sys.argv[4]), dataset, folder)
+"""
 
 CONTRACT = ModelContract("m", ("neutral", "happiness"), ("AU4", "AU12", "AU25"), InputSpec(32))
 
@@ -32,6 +36,24 @@ def test_quantizing_keeps_the_answers_and_reloads(patterns: Dataset, tmp_path: P
     assert (before["emotion"].argmax(1) == after["emotion"].argmax(1)).mean() > 0.8
     with pytest.raises(RunError, match="quantized already"):
         quantize(quantized, patterns, tmp_path / "again")
+
+
+@pytest.mark.slow
+def test_a_killed_quantization_is_resumed_by_its_own_command_to_the_same_numbers(
+    patterns: Dataset, tmp_path: Path
+) -> None:
+    recipe = RECIPE.override(**{"tune.epochs": 1, "quantize.epochs": 2, "quantize.batch": 16})
+    run = train(recipe, patterns, tmp_path / "float")
+    whole, folder = quantize(run, patterns, tmp_path / "whole"), tmp_path / "killed"
+    killed(DYING + _QUANTIZE, "quantize", patterns, folder, run.folder)
+    with pytest.raises(RunError, match="was started by 'fermobile quantize'"):
+        train(recipe, patterns, folder, resume=True)
+    other = train(recipe.override(seed=4), patterns, tmp_path / "other")
+    with pytest.raises(RunError, match=f"was started from another run than .*other: {run.folder.resolve()}"):
+        quantize(other, patterns, folder, resume=True)
+    assert_same(quantize(run, patterns, folder, resume=True), whole)
+    with pytest.raises(InputError, match="which the run starts from"):
+        quantize(run, patterns, run.folder, force=True)
 
 
 @pytest.mark.slow

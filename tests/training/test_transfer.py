@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fermobile.data.manifest import Dataset
+from fermobile.data.manifest import Dataset, DatasetInfo, write_dataset
 from fermobile.errors import DatasetError, InputError, OutputExistsError, RunError
 from fermobile.training.recipe import Recipe, recipe_from_dict
-from fermobile.training.runs import Run
+from fermobile.training.runs import Run, start_run
 from fermobile.training.scoring import predict_rows
 from fermobile.training.transfer import train
 
@@ -31,27 +32,31 @@ RECIPE = recipe_from_dict(
     }
 )
 
-#: Trains with a checkpoint after every batch and dies by SIGKILL behind the second one of stage 2.
-_TRAIN_AND_DIE = """
+#: Makes a checkpoint after every batch and dies by SIGKILL behind the second one of a stage.
+DYING = """
 import json, os, pathlib, signal, sys
 from fermobile.data.manifest import Dataset
 from fermobile.models.keras import tf
-from fermobile.training import loop, transfer
+from fermobile.training import loop, quantization_aware, transfer
 from fermobile.training.recipe import recipe_from_dict
+from fermobile.training.runs import Run
 
 save, saves = tf.train.CheckpointManager.save, []
 
 def save_and_die(manager, *args, **kwargs):
     path = save(manager, *args, **kwargs)
     saves.append(manager.directory)
-    if sum(s.endswith("tune") for s in saves) == 2:
+    if sum(s.endswith(sys.argv[1]) for s in saves) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return path
 
 tf.train.CheckpointManager.save = save_and_die
 loop._SAVE_EVERY = -1.0
-recipe = recipe_from_dict(json.loads(pathlib.Path(sys.argv[1]).read_text()))
-transfer.train(recipe, Dataset(sys.argv[2]), pathlib.Path(sys.argv[3]))
+dataset, folder = Dataset(sys.argv[2]), pathlib.Path(sys.argv[3])
+"""
+
+_TRAIN = """
+transfer.train(recipe_from_dict(json.loads(sys.argv[4])), dataset, folder)
 """
 
 
@@ -83,25 +88,17 @@ def test_the_reloaded_model_has_both_heads_and_answers_alike_in_any_batch(run: R
 
 def test_the_same_seed_gives_the_same_run(run: Run, patterns: Dataset, tmp_path: Path) -> None:
     again = train(RECIPE, patterns, tmp_path / "again")
-    assert _figures(again.folder) == _figures(run.folder)
-    for a, b in zip(again.load_model().get_weights(), run.load_model().get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same(again, run)
 
 
 def test_a_killed_run_resumes_to_the_same_numbers(run: Run, patterns: Dataset, tmp_path: Path) -> None:
-    folder, recipe = tmp_path / "killed", tmp_path / "recipe.json"
-    recipe.write_text(json.dumps(RECIPE.to_dict()))
-    process = subprocess.run(
-        [sys.executable, "-c", _TRAIN_AND_DIE, str(recipe), str(patterns.folder), str(folder)], check=False
-    )
-    assert process.returncode == -signal.SIGKILL
+    folder = tmp_path / "killed"
+    killed(DYING + _TRAIN, "tune", patterns, folder, json.dumps(RECIPE.to_dict()))
     assert [json.loads(line)["stage"] for line in (folder / "metrics.jsonl").read_text().splitlines()] == ["head"] * 2
     with pytest.raises(RunError, match="not finished"):
         Run.open(folder)
     resumed = train(RECIPE, patterns, folder, resume=True)
-    assert _figures(resumed.folder) == _figures(run.folder)
-    for a, b in zip(resumed.load_model().get_weights(), run.load_model().get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same(resumed, run)
 
 
 def test_an_existing_run_is_neither_overwritten_nor_resumed_with_another_recipe(run: Run, patterns: Dataset) -> None:
@@ -117,6 +114,33 @@ def test_force_replaces_run_folders_only(patterns: Dataset, tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"holds no run\.json"):
         train(RECIPE, patterns, tmp_path, force=True)
     assert (tmp_path / "precious.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tune.unfreeze": "block_99"}, "no layer of the network"),
+        ({"network.weights": "nowhere.h5"}, "choose 'imagenet', 'faces', 'none'"),
+        ({"network.weights": "{run}"}, "which the run starts from"),
+        ({"network.weights": "{run}/model.weights.h5"}, "which the run starts from"),
+    ],
+)
+def test_force_keeps_the_old_run_until_all_is_checked(
+    run: Run, patterns: Dataset, changes: dict[str, str], message: str
+) -> None:
+    recipe = RECIPE.override(**{key: value.format(run=run.folder) for key, value in changes.items()})
+    with pytest.raises(InputError, match=message):
+        train(recipe, patterns, run.folder, force=True)
+    assert Run.open(run.folder).weights_sha256 == run.weights_sha256
+
+
+def test_force_replaces_a_run(patterns: Dataset, tmp_path: Path) -> None:
+    short = RECIPE.override(**{"head.epochs": 1, "tune.epochs": 0})
+    train(short, patterns, tmp_path / "run")
+    (tmp_path / "run" / "old.txt").touch()
+    new = train(short.override(seed=4), patterns, tmp_path / "run", force=True)
+    assert new.recipe.seed == 4
+    assert not (tmp_path / "run" / "old.txt").exists()
 
 
 def test_weights_can_come_from_a_run_of_another_size(run: Run, patterns: Dataset, tmp_path: Path) -> None:
@@ -138,17 +162,66 @@ def test_wrong_choices_name_the_valid_ones(
     patterns: Dataset, tmp_path: Path, changes: dict[str, object], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        train(RECIPE.override(**changes, **{"head.epochs": 0}), patterns, tmp_path / "x")
+        train(RECIPE.override(**changes), patterns, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_set_without_the_labels_of_a_task_is_refused(tmp_path: Path, patterns: Dataset) -> None:
-    from fermobile.data.manifest import DatasetInfo, write_dataset
-
     with write_dataset(tmp_path / "d", DatasetInfo("d", ("neutral",))) as writer:
         for split in ("train", "val"):
             writer.add_array(np.zeros((32, 32), np.uint8), split=split, emotion="neutral")
     with pytest.raises(DatasetError, match="has no au labels"):
         train(Recipe("r", tasks=("au",)), Dataset(tmp_path / "d"), tmp_path / "x")
+
+
+def test_a_val_split_without_the_labels_of_a_task_is_refused_before_training(tmp_path: Path) -> None:
+    with write_dataset(tmp_path / "d", DatasetInfo("d", ("neutral",), ("AU4",))) as writer:
+        for i in range(4):
+            units = {"AU4": i % 2} if i < 3 else {}
+            writer.add_array(
+                np.zeros((32, 32), np.uint8), split="train" if i < 3 else "val", emotion="neutral", aus=units
+            )
+    recipe = RECIPE.override(**{"head.batch": 2, "tune.batch": 2})
+    with pytest.raises(DatasetError, match="the split val carries no au label of AU4"):
+        train(recipe, Dataset(tmp_path / "d"), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": []}, r"run\.json is damaged: it lacks dataset"),
+        ({"dataset": {"name": "d", "sha256": 3, "path": "d"}}, r"run\.json is damaged: it lacks dataset\.sha256"),
+        ({"recipe": []}, r"run\.json is damaged: it lacks recipe"),
+        ({"recipe": {"name": "r", "mood": 1}}, r"run\.json is damaged, or of a newer fermobile: unknown entry mood"),
+    ],
+)
+def test_a_damaged_or_newer_run_is_named(run: Run, tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    shutil.copytree(run.folder, tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(json.dumps(run.info | changes))
+    with pytest.raises(RunError, match=message):
+        Run.open(tmp_path / "run")
+
+
+def test_an_unfinished_run_says_the_command_that_goes_on(run: Run, tmp_path: Path) -> None:
+    start_run(
+        tmp_path / "q", run.contract, run.recipe, quantized=True, dataset=run.info["dataset"], parent_path="runs/f"
+    )
+    with pytest.raises(RunError, match=rf"fermobile quantize runs/f --out {tmp_path / 'q'} --resume"):
+        Run.open(tmp_path / "q")
+
+
+def killed(script: str, stage: str, dataset: Dataset, folder: Path, *more: object) -> None:
+    """Run a script that dies in the middle of a stage."""
+    arguments = [str(a) for a in (stage, dataset.folder, folder, *more)]
+    assert subprocess.run([sys.executable, "-c", script, *arguments], check=False).returncode == -signal.SIGKILL
+
+
+def assert_same(a: Run, b: Run) -> None:
+    """Two runs have the same figures and the same weights, to the last bit."""
+    assert _figures(a.folder) == _figures(b.folder)
+    for one, other in zip(a.load_model().get_weights(), b.load_model().get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def _figures(folder: Path) -> list[dict[str, object]]:
