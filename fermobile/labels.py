@@ -6,7 +6,7 @@ lives in that format's reader; a model's order lives in its contract.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from .errors import InputError
 
@@ -75,21 +75,3 @@ def emotion_name(text: str) -> str:
         return _ALIASES[text.strip().lower()]
     except KeyError:
         raise InputError(f"unknown emotion {text!r}; known: {', '.join(EMOTIONS)}") from None
-
-
-def action_unit_name(text: str) -> str:
-    """Return the canonical action unit for "AU12", "au12", "12" or "AU012".
-
-    Raises:
-        InputError: it is not an action unit that fermobile knows.
-    """
-    digits = text.strip().upper().removeprefix("AU").lstrip("0")
-    name = f"AU{digits}"
-    if name not in ACTION_UNITS:
-        raise InputError(f"unknown action unit {text!r}; known: {', '.join(ACTION_UNITS)}")
-    return name
-
-
-def sort_action_units(names: Iterable[str]) -> tuple[str, ...]:
-    """Canonical names in numerical order, each once."""
-    return tuple(sorted({action_unit_name(n) for n in names}, key=lambda n: int(n[2:])))

@@ -7,16 +7,12 @@ import numpy as np
 
 from .expressions import UNITS, Expression
 from .head import Head
+from .raster import SHIFT, fixed_point
 from .scene import Camera, Scene
 from .subjects import Subject
 
-_SHIFT = 4
 _IRIS_RADIUS = 0.066
 _AU25, _AU26, _AU27 = (UNITS.index(u) for u in ("AU25", "AU26", "AU27"))
-
-
-def _fixed(points: np.ndarray) -> np.ndarray:
-    return np.rint(points * (1 << _SHIFT) - (1 << _SHIFT - 1)).astype(np.int32)
 
 
 def _colour(rgb: np.ndarray | tuple[float, ...], light: float = 1.0) -> tuple[float, ...]:
@@ -24,12 +20,12 @@ def _colour(rgb: np.ndarray | tuple[float, ...], light: float = 1.0) -> tuple[fl
 
 
 def _fill(canvas: np.ndarray, points: np.ndarray, rgb: tuple[float, ...]) -> None:
-    cv2.fillPoly(canvas, [_fixed(points)], rgb, cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(canvas, [fixed_point(points)], rgb, cv2.LINE_AA, SHIFT)
 
 
 def _disc(canvas: np.ndarray, centre: np.ndarray, radius: float, rgb: tuple[float, ...]) -> None:
-    x, y = _fixed(centre)
-    cv2.circle(canvas, (int(x), int(y)), int(radius * (1 << _SHIFT)), rgb, -1, cv2.LINE_AA, _SHIFT)
+    x, y = fixed_point(centre)
+    cv2.circle(canvas, (int(x), int(y)), int(radius * (1 << SHIFT)), rgb, -1, cv2.LINE_AA, SHIFT)
 
 
 def _front_light(scene: Scene) -> float:
@@ -127,8 +123,8 @@ def draw_mouth(
     if drop > 0.05:
         centre = camera.project(camera.pose((arch.mean(axis=0) + np.array([0, drop * 0.9, 0.12], np.float32))[None]))[0]
         axes = (int(0.15 * camera.scale * 16), int((0.03 + 0.45 * drop) * camera.scale * 16))
-        x, y = _fixed(centre)
+        x, y = fixed_point(centre)
         tongue = _colour((176, 84, 82), 0.8 * light)
-        cv2.ellipse(canvas, (int(x), int(y)), axes, 0, 0, 360, tongue, -1, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(canvas, (int(x), int(y)), axes, 0, 0, 360, tongue, -1, cv2.LINE_AA, SHIFT)
     _fill(canvas, band(0.025 + drop, 0.10 + drop, 0.06), _colour((214, 204, 186), 0.85 * light))
     _fill(canvas, band(-0.09, 0.035, 0.03), _colour((236, 230, 216), 0.95 * light))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...labels import EMFACS, EMOTIONS
+from ...labels import EMFACS
 
 #: The action units that can be rendered, in numerical order.
 UNITS: tuple[str, ...] = (
@@ -123,6 +123,3 @@ def _express(emotion: str, units: set[str], rng: np.random.Generator, one_sided:
         for unit in EMFACS[emotion]:
             activation[UNITS.index(unit), quiet] *= 0.1
     return Expression(emotion, activation.astype(np.float32))
-
-
-__all__ = ["EMOTIONS", "PRESENT", "UNITS", "Expression", "emotion_expression", "expression", "free_expression"]

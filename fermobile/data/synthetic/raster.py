@@ -1,8 +1,19 @@
-"""A small triangle rasteriser in numpy: which triangle covers each pixel, and attributes interpolated over it."""
+"""A small triangle rasteriser in numpy: which triangle covers each pixel, and attributes interpolated over it.
+
+OpenCV draws what is flat; :func:`fixed_point` gives its functions sub-pixel accuracy.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+
+#: Fractional bits of :func:`fixed_point`, the ``shift`` of OpenCV's drawing functions.
+SHIFT = 4
+
+
+def fixed_point(points: np.ndarray) -> np.ndarray:
+    """Points (..., 2) in pixels as int32 for OpenCV's drawing functions, which count from the first pixel's centre."""
+    return np.rint((points - 0.5) * (1 << SHIFT)).astype(np.int32)
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:

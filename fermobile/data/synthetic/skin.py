@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .head import AXIS_Z, EAR_PATCH, TEXTURE_SCALE, TEXTURE_SHAPE, load_face_mesh, smoothstep, texture_coordinates
+from .head import EAR_PATCH, TEXTURE_SCALE, TEXTURE_SHAPE, load_face_mesh, smoothstep, texture_coordinates
+from .raster import SHIFT, fixed_point
 from .subjects import Subject
 
 _Points = Sequence[tuple[float, float]]
-_SHIFT = 4
 
 
 def texture_points(points: _Points) -> np.ndarray:
@@ -30,21 +30,16 @@ def texture_points(points: _Points) -> np.ndarray:
     return texture_coordinates(np.concatenate([at, z[:, None]], axis=1))
 
 
-def _fixed(points: np.ndarray) -> np.ndarray:
-    """Points for OpenCV's drawing functions with sub-pixel accuracy."""
-    return np.round((points - 0.5) * (1 << _SHIFT)).astype(np.int32)
-
-
 def _filled(points: np.ndarray, blur: float) -> np.ndarray:
     """Soft mask of a polygon in texture pixels, float32 0..1."""
     mask = np.zeros(TEXTURE_SHAPE, np.uint8)
-    cv2.fillPoly(mask, [_fixed(points)], (255,), cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(mask, [fixed_point(points)], (255,), cv2.LINE_AA, SHIFT)
     return _soft(mask, blur)
 
 
 def _stroked(points: np.ndarray, width: int, blur: float) -> np.ndarray:
     mask = np.zeros(TEXTURE_SHAPE, np.uint8)
-    cv2.polylines(mask, [_fixed(points)], False, (255,), width, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(mask, [fixed_point(points)], False, (255,), width, cv2.LINE_AA, SHIFT)
     return _soft(mask, blur)
 
 
@@ -301,6 +296,3 @@ def fold_shade(activation: np.ndarray, units: Sequence[str]) -> np.ndarray:
         if (fold := folds().get((units[row], int(side)))) is not None:
             shade[fold[0]] -= activation[row, side] * fold[1]
     return np.maximum(shade, 0.2)
-
-
-__all__ = ["AXIS_Z", "fold_shade", "folds", "hair_mask", "paint_subject", "regions", "spline", "texture_points"]
