@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def inspect(file: Path, as_json: bool) -> None:
+def inspect(file: Path | None, as_json: bool) -> None:
     """Show the contract, tensors, operators and delegate outlook of the .tflite FILE, without running it.
 
-    A file without a contract is shown too; the exit code is 2 then.
+    Without FILE it is the shipped model, which `predict` uses. A file without a contract is shown too; the exit
+    code is 2 then.
 
     \b
     Example:
@@ -31,8 +32,9 @@ def inspect(file: Path, as_json: bool) -> None:
     """
     from ..errors import ContractError
     from ..export.inspect import inspect_file
+    from ..inference.session import DEFAULT_MODEL
 
-    report = inspect_file(file)
+    report = inspect_file(file or DEFAULT_MODEL)
     if as_json:
         import json
 

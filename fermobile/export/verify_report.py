@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def to_dict(report: VerifyReport) -> dict[str, Any]:
-    """The emotion figures and the file's hash at the top level; see README for the keys."""
+    """The emotion figures and the file's hash at the top level; docs/json.md explains the keys."""
     contract, dataset = report.file.contract, report.faces.dataset
     return {
         "file": str(report.file.path),

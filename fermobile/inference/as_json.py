@@ -1,4 +1,4 @@
-"""What ``predict --json`` prints about a picture, as plain values."""
+"""What ``predict --json`` prints about a picture, as plain values; docs/json.md explains the keys."""
 
 from __future__ import annotations
 

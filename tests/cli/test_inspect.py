@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import models_util
 import pytest
 
 from fermobile.contract import ModelContract
+from fermobile.inference.session import DEFAULT_MODEL
 
 Command = Callable[..., Any]
 
@@ -29,6 +31,11 @@ def test_json_holds_the_whole_contract(fermobile: Command, model: Path) -> None:
     assert ModelContract.from_json(json.dumps(report["contract"])) == models_util.contract()
     assert report["kind"] == "int8" and len(report["sha256"]) == 64
     assert [o["delegate"] for o in report["outlooks"]] == ["XNNPACK", "GPU", "NNAPI"]
+
+
+def test_without_a_file_the_shipped_model_is_inspected(fermobile: Command) -> None:
+    report = json.loads(fermobile("inspect", "--json").stdout)
+    assert report["sha256"] == hashlib.sha256(DEFAULT_MODEL.read_bytes()).hexdigest()
 
 
 def test_people_see_every_part_within_80_columns(fermobile: Command, model: Path) -> None:

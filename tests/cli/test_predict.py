@@ -88,6 +88,8 @@ def test_json_of_a_photo(fermobile: Command, model: Path, photo: Path) -> None:
     assert (record["image"], record["width"], record["height"]) == (str(photo), 512, 512)
     assert list(record["milliseconds"]) == ["decode", "detect", "align", "infer"]
     (face,) = record["faces"]
+    documented = (Path(__file__).resolve().parents[2] / "docs" / "json.md").read_text("utf-8")
+    assert [key for key in (*record, *face, "error", "frame") if f"`{key}`" not in documented] == []
     x, y, width, height = face["box"]
     assert 150 < x < 200 and 50 < y < 100 and 80 < width < 140 and 80 < height < 140
     assert face["score"] > 0.7 and np.shape(face["keypoints"]) == (6, 2)

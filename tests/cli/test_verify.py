@@ -78,6 +78,14 @@ def test_json_carries_the_figures_at_the_top(fermobile, verified, data) -> None:
     assert values["against"]["accuracy"] == 1.0
 
 
+def test_every_key_is_documented(fermobile, verified, data) -> None:
+    path, _ = verified
+    text = (Path(__file__).resolve().parents[2] / "docs" / "json.md").read_text("utf-8")
+    values = json.loads(fermobile("verify", path, "--data", data, "--json").stdout)
+    for part in (values, values["dataset"], values["stages"][0], values["gate"], values["against"]):
+        assert [key for key in part if f"`{key}`" not in text] == []
+
+
 def test_a_missed_gate_exits_three_and_rejects_the_file(fermobile, verified, data) -> None:
     path, faults = verified
     faults.append(Fault("channels", "the file reads BGR", 0.5, 0.01))
