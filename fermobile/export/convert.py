@@ -125,7 +125,7 @@ def convert(
         raise InputError(f"unknown kind {kind!r}; choose from: {', '.join(KINDS)}")
     if io not in IO_TYPES:
         raise InputError(f"unknown io type {io!r}; choose from: {', '.join(IO_TYPES)}")
-    if quantized and kind in ("fp16", "dynamic-int8"):
+    if quantized and kind != "int8":
         raise InputError(f"a run quantized in training is exported as int8; export the float run as {kind}")
     io = io if kind == "int8" else "float32"
     raw = to_tflite(model, contract, kind, io, None if calibration is None else calibration.inputs)

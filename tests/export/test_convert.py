@@ -130,6 +130,7 @@ def test_embedding_again_replaces_what_was_there(int8_file) -> None:
         ("int4", {}, "unknown kind 'int4'; choose from: int8, fp16"),
         ("int8", {"io": "int16"}, "unknown io type 'int16'; choose from: uint8"),
         ("fp16", {"quantized": True}, "exported as int8"),
+        ("float", {"quantized": True}, "export the float run as float"),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused(kind, options, why, contract) -> None:
