@@ -197,6 +197,14 @@ def minimal_model() -> bytes:
     return b.pack([x], [y])
 
 
+def crashing_model() -> bytes:
+    """A file in order whose numbers make the interpreter read outside a table: a scale near zero."""
+    b = GraphBuilder()
+    x, y = b.tensor("x", (1, 8), "int8", scale=4.6e-41), b.tensor("y", (1, 8), "uint8", scale=1 / 256)
+    b.op(OP.QUANTIZE, 1, [x], [y])
+    return b.pack([x], [y])
+
+
 if __name__ == "__main__":
     root = Path(__file__).resolve().parents[1]
     (root / "fermobile" / "inference" / "minimal.tflite").write_bytes(minimal_model())

@@ -27,13 +27,19 @@ if TYPE_CHECKING:
     help="Split whose faces are used.",
 )
 @click.option("--against", type=click.Path(path_type=Path), help="The float run that the file was made from.")
-@click.option("--max-f1-drop", type=float, default=0.01, show_default=True, help="Gate on macro-F1 and mean AU F1.")
+@click.option(
+    "--max-f1-drop",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Gate on macro-F1 and mean AU F1.",
+)
 @click.option(
     "--max-class-f1-drop",
-    type=float,
+    type=click.FloatRange(0, 1),
     default=0.03,
     show_default=True,
-    help="Gate on every emotion and action unit, where the loss is more than the draw of the images explains.",
+    help="Gate on every emotion and action unit; a loss that chance may explain (a paired bootstrap) is a warning.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Use at most this many faces, spread over the split.")
 @runtime_option
@@ -53,7 +59,7 @@ def verify(
 
     The same faces pass through the float network, its float .tflite, FILE, and FILE as `predict` runs it. A
     mistake on the way (channels, range of pixels, labels, crop) is named. Where a gate is not met FILE is
-    renamed to FILE.rejected, with the report beside it, and the exit code is 3.
+    renamed to FILE.rejected, in place of an earlier one, with the report beside it, and the exit code is 3.
 
     \b
     Example:
@@ -61,7 +67,8 @@ def verify(
     """
     from ..data.manifest import Dataset
     from ..errors import GateError
-    from ..export.verify import Gates, reject, stage_count, verify
+    from ..export.gates import Gates
+    from ..export.verify import reject, stage_count, verify
     from ..export.verify_report import to_dict
     from .progress import progress
 
@@ -81,7 +88,7 @@ def verify(
     if as_json:
         import json
 
-        click.echo(json.dumps(to_dict(report), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(to_dict(report, rejected), indent=2, ensure_ascii=False))
     else:
         _show(report)
     if rejected is not None:
@@ -105,7 +112,9 @@ def _show(report: VerifyReport) -> None:
     _show_stages(console, report)
     _show_emotions(console, report)
     _show_action_units(console, report)
-    if report.passed:
+    if report.passed and report.comparison is None:
+        console.print("measured; no run to compare with")
+    elif report.passed:
         console.print("passed", style="green bold")
     for reason in report.reasons():
         console.print(Text.assemble(("✗", "red"), f" {reason}"), soft_wrap=True)

@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 #: Resamples and coverage used everywhere.
 RESAMPLES = 1000
 LEVEL = 0.95
-
-
-def bootstrap_interval(
-    statistic: Callable[..., float], *arrays: np.ndarray, n: int = RESAMPLES, seed: int = 0
-) -> tuple[float, float]:
-    """95 % percentile interval of ``statistic(*arrays)`` (Efron 1979), rows drawn together with replacement.
-
-    Args:
-        statistic: called with resampled arrays, returns one number.
-        arrays: equally long along the first axis; paired rows stay paired.
-        n: resamples.
-        seed: the same seed gives the same interval.
-    Returns:
-        (low, high).
-    """
-    rng = np.random.default_rng(seed)
-    rows = len(arrays[0])
-    values = np.array([statistic(*(a[pick] for a in arrays)) for pick in rng.integers(0, rows, (n, rows))])
-    low, high = interval(values)
-    return float(low), float(high)
 
 
 def resample_counts(rows: int, n: int = RESAMPLES, seed: int = 0) -> np.ndarray:

@@ -20,7 +20,8 @@ class ScoreDrift:
         max_abs: the largest difference of any score.
         mean_abs: the mean difference.
         cosine: mean cosine of the two score vectors of an image.
-        agreement: share of images with the same top class; of cells with the same decision for action units.
+        agreement: share of images with the same top class; with the same decision about the action unit on which the
+            two differ most.
         n: images.
     """
 
@@ -51,7 +52,8 @@ def score_drift(
         same = reference.argmax(axis=1) == candidate.argmax(axis=1)
     else:
         same = (reference >= thresholds) == (candidate >= thresholds)
-    return ScoreDrift(float(gap.max()), float(gap.mean()), float(cosine.mean()), float(same.mean()), len(reference))
+    agreement = float(same.mean(axis=0).min())
+    return ScoreDrift(float(gap.max()), float(gap.mean()), float(cosine.mean()), agreement, len(reference))
 
 
 def flip_matrix(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:

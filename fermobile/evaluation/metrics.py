@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .bootstrap import bootstrap_interval
-from .calibration import apply_temperature, expected_calibration_error, fit_temperature
+from .calibration import expected_calibration_error
 
 
 @dataclass(frozen=True)
@@ -225,19 +224,3 @@ def best_thresholds(scores: np.ndarray, labels: np.ndarray, names: Sequence[str]
 def _same(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if found != expected:
         raise InputError(f"scores and labels do not fit together: {found} against {expected}")
-
-
-__all__ = [
-    "AUMetrics",
-    "EmotionMetrics",
-    "apply_temperature",
-    "au_metrics",
-    "average_precision",
-    "best_thresholds",
-    "bootstrap_interval",
-    "emotion_metrics",
-    "expected_calibration_error",
-    "fit_temperature",
-    "pr_curve",
-    "precision_recall_f1",
-]

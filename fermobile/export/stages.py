@@ -13,6 +13,7 @@ from ..contract import ModelContract
 from ..data.images import normalise, resize_square
 from ..data.manifest import SPLITS, Dataset
 from ..errors import DatasetError, ImageError, InputError
+from ..evaluation.drift import one_hot
 from ..inference.runtimes import TensorSpec, open_runtime
 from .faults import Scores
 
@@ -58,8 +59,7 @@ def select_faces(dataset: Dataset, split: str, contract: ModelContract, limit: i
         raise InputError(f"unknown split {split!r}; choose from: {', '.join(SPLITS)}")
     truth = {}
     if contract.emotions:
-        labels = dataset.hard_labels(contract.emotions)
-        truth["emotion"] = np.where(labels[:, None] < 0, np.nan, labels[:, None] == np.arange(len(contract.emotions)))
+        truth["emotion"] = one_hot(dataset.hard_labels(contract.emotions), len(contract.emotions))
     if contract.action_units:
         truth["au"] = dataset.au_labels(contract.action_units)
     labelled = np.any([np.isfinite(t).any(axis=1) for t in truth.values()], axis=0)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .verify import Comparison, Measured, VerifyReport
 
 
-def to_dict(report: VerifyReport) -> dict[str, Any]:
-    """The emotion figures and the file's hash at the top level; docs/json.md explains the keys."""
+def to_dict(report: VerifyReport, rejected: Path | None = None) -> dict[str, Any]:
+    """The emotion figures and the file's hash at the top level; docs/json.md explains the keys.
+
+    Args:
+        rejected: where the file went, when it did not pass.
+    """
     contract, dataset = report.file.contract, report.faces.dataset
     return {
         "file": str(report.file.path),
+        "rejected": None if rejected is None else str(rejected),
         "sha256": report.file.sha256,
         "model": contract.name,
         "emotions": list(contract.emotions),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -12,8 +13,9 @@ from fermobile.data.manifest import Dataset, DatasetInfo, write_dataset
 from fermobile.evaluation.drift import f1_changes, flip_matrix, one_hot, score_drift
 from fermobile.evaluation.metrics import emotion_metrics
 from fermobile.export.faults import Fault
+from fermobile.export.gates import Gates
 from fermobile.export.stages import select_faces
-from fermobile.export.verify import Comparison, Gates, Measured, Stage, VerifyReport
+from fermobile.export.verify import Comparison, Measured, Stage, VerifyReport
 from fermobile.inference.modelfile import ModelFile
 
 EMOTIONS = ("neutral", "anger")
@@ -86,6 +88,21 @@ def test_every_key_is_documented(fermobile, verified, data) -> None:
         assert [key for key in part if f"`{key}`" not in text] == []
 
 
+def test_alone_it_is_measured_but_proves_nothing(fermobile, verified, data, monkeypatch) -> None:
+    path, _ = verified
+    alone = dataclasses.replace(report(path, data, None), comparison=None)
+    monkeypatch.setattr("fermobile.export.verify.verify", lambda *_: alone)
+    result = fermobile("verify", path, "--data", data)
+    assert result.exit_code == 0
+    assert "measured; no run to compare with" in result.stdout and "passed" not in result.stdout
+
+
+@pytest.mark.parametrize("gate", ["--max-f1-drop", "--max-class-f1-drop"])
+def test_a_gate_is_a_share(fermobile, verified, data, gate) -> None:
+    result = fermobile("verify", verified[0], "--data", data, gate, "-0.1")
+    assert result.exit_code == 2 and "0<=x<=1" in result.stderr
+
+
 def test_a_missed_gate_exits_three_and_rejects_the_file(fermobile, verified, data) -> None:
     path, faults = verified
     faults.append(Fault("channels", "the file reads BGR", 0.5, 0.01))
@@ -94,6 +111,7 @@ def test_a_missed_gate_exits_three_and_rejects_the_file(fermobile, verified, dat
     assert "the file reads BGR" in result.stderr
     values = json.loads(result.stdout)
     assert (values["passed"], values["diverges_at"]) == (False, "file")
+    assert values["rejected"] == f"{path}.rejected"
     assert not path.exists()
     assert path.with_name("m.tflite.rejected").read_bytes() == b"model"
     assert json.loads(path.with_name("m.tflite.rejected.json").read_text())["faults"][0]["kind"] == "channels"

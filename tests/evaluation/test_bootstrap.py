@@ -3,26 +3,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fermobile.evaluation.bootstrap import bootstrap_interval, resample_counts
+from fermobile.evaluation.bootstrap import interval, resample_counts
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_law() -> None:
     values = np.random.default_rng(0).normal(size=400)
-    low, high = bootstrap_interval(lambda v: float(v.mean()), values)
+    low, high = interval(resample_counts(400) @ values / 400)
     half = 1.96 * values.std() / 20
     assert low == pytest.approx(values.mean() - half, abs=0.02)
     assert high == pytest.approx(values.mean() + half, abs=0.02)
 
 
-def test_the_same_seed_gives_the_same_interval() -> None:
-    values = np.arange(50.0)
-    assert bootstrap_interval(np.median, values, n=100, seed=3) == bootstrap_interval(np.median, values, n=100, seed=3)
-    assert bootstrap_interval(np.median, values, n=100, seed=3) != bootstrap_interval(np.median, values, n=100, seed=4)
-
-
-def test_rows_stay_paired() -> None:
-    a = np.random.default_rng(1).random(30)
-    assert bootstrap_interval(lambda x, y: float(np.abs(x - y).max()), a, a.copy(), n=50) == (0.0, 0.0)
+def test_the_same_seed_gives_the_same_resamples() -> None:
+    np.testing.assert_array_equal(resample_counts(50, n=9, seed=3), resample_counts(50, n=9, seed=3))
+    assert (resample_counts(50, n=9, seed=3) != resample_counts(50, n=9, seed=4)).any()
 
 
 def test_counts_draw_every_resample_in_full() -> None:

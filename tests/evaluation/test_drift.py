@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
-from fermobile.evaluation.bootstrap import bootstrap_interval
 from fermobile.evaluation.drift import f1_changes, flip_matrix, one_hot, score_drift
 from fermobile.evaluation.metrics import precision_recall_f1
 
@@ -20,9 +20,9 @@ def test_drift_of_emotions_by_hand() -> None:
 
 
 def test_action_units_agree_by_their_thresholds() -> None:
-    before, after = np.array([[0.4, 0.9]]), np.array([[0.6, 0.9]])
-    assert score_drift(before, after, [0.5, 0.5]).agreement == 0.5
-    assert score_drift(before, after, [0.3, 0.5]).agreement == 1.0
+    before, after = np.array([[0.4, 0.9], [0.4, 0.9]]), np.array([[0.6, 0.9], [0.2, 0.9]])
+    assert score_drift(before, after, [0.5, 0.5]).agreement == 0.5  # of the first, on which they differ most
+    assert score_drift(before, after, [0.7, 0.5]).agreement == 1.0
 
 
 def test_the_paired_interval_is_that_of_the_plain_bootstrap() -> None:
@@ -35,7 +35,10 @@ def test_the_paired_interval_is_that_of_the_plain_bootstrap() -> None:
     def f1(t: np.ndarray, s: np.ndarray) -> float:
         return float(precision_recall_f1((t & s).sum(), s.sum(), t.sum())[2])
 
-    low, high = bootstrap_interval(lambda t, a, b: f1(t, b) - f1(t, a), truth.astype(bool), reference, candidate)
+    low, high = bootstrap(
+        (truth.astype(bool), reference, candidate), lambda t, a, b: f1(t, b) - f1(t, a),
+        n_resamples=1000, paired=True, vectorized=False, method="percentile", rng=0,
+    ).confidence_interval  # fmt: skip
     assert change.reference == pytest.approx(f1(truth.astype(bool), reference))
     assert change.drop == pytest.approx(f1(truth.astype(bool), reference) - f1(truth.astype(bool), candidate))
     assert (change.low, change.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))

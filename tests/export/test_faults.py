@@ -9,6 +9,7 @@ from fermobile.export.faults import (
     by_name,
     contract_faults,
     crop_faults,
+    diagnose,
     label_fault_by_truth,
     probe_faces,
     rescale,
@@ -80,11 +81,35 @@ def test_a_poor_model_is_not_called_permuted() -> None:
     )
 
 
-def test_grey_faces_get_a_colour_cast_and_coloured_ones_stay() -> None:
-    grey = [np.full((8, 8, 3), 100, np.uint8)] * 2
-    assert all(np.ptp(face, axis=2).min() > 20 for face in probe_faces(grey))
-    coloured = [np.dstack([np.full((8, 8), v, np.uint8) for v in (10, 100, 200)])]
-    np.testing.assert_array_equal(probe_faces(coloured)[0], coloured[0])
+def test_every_probe_has_a_strong_colour_cast() -> None:
+    faces = probe_faces([np.full((8, 8, 3), 200, np.uint8)] * 3)
+    assert [face[0, 0].tolist() for face in faces] == [[200, 100, 20], [20, 200, 100], [100, 20, 200]]
+
+
+def drawn(answers: np.ndarray, noise: float, seed: int) -> np.ndarray:
+    """Scores (N, C) near ``answers``."""
+    rng = np.random.default_rng(seed)
+    scores = np.clip(answers + noise * rng.random(answers.shape), 1e-3, None)
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_rare_mix_up_is_named_through_the_noise_of_quantization(shown: bool) -> None:
+    contract = CONTRACT.replace(action_units=())
+    labels = np.r_[np.zeros(160, int), np.ones(8, int), np.full(8, 2)]  # neutral, and few of the other two
+    expected = drawn(np.eye(3)[labels], 0.2, seed=1)
+    candidate = drawn(expected, 0.2, seed=2)
+    fault = diagnose(
+        lambda tensor: {"emotion": expected},
+        [np.zeros((32, 32, 3), np.uint8)] * len(labels),
+        {"emotion": candidate[:, [0, 2, 1]] if shown else candidate},
+        contract,
+        contract,
+    )
+    assert (fault is not None) == shown
+    if fault is not None:
+        assert "what it calls fear is anger" in fault.text and "neutral" not in fault.text
+        assert fault.after < 0.5 * fault.before
 
 
 def test_zoom_enlarges_about_the_centre() -> None:

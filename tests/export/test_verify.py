@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import models_util
 import numpy as np
 import pytest
 
@@ -14,12 +15,11 @@ pytest.importorskip("mediapipe")
 
 from fermobile.contract import CropSpec
 from fermobile.data.manifest import DatasetInfo, write_dataset
-from fermobile.errors import ContractError, DatasetError, InputError
-from fermobile.evaluation.drift import Change, F1Changes
+from fermobile.errors import ContractError, DatasetError, InputError, RuntimeFailure
 from fermobile.export import verify as verify_module
 from fermobile.export.convert import to_tflite
 from fermobile.export.embed import embed
-from fermobile.export.verify import Comparison, Gates, Measured, reject, verify
+from fermobile.export.verify import reject, verify
 from fermobile.export.verify_report import to_dict
 
 
@@ -108,15 +108,19 @@ def test_another_range_of_pixels_is_named(good, run, colour) -> None:
     assert "[0, 1]" in report.faults[0].text
 
 
-def test_the_range_in_the_contract_is_held_against_the_files_own(with_contract, run, colour) -> None:
+def test_a_contract_that_its_own_file_contradicts_is_refused(with_contract, run, colour) -> None:
     path = with_contract(input=dataclasses.replace(run.contract.input, mean=0.0, std=255.0))
-    report = verify(path, colour, against=run)
-    assert kinds(report) == ["range", "range"]
-    assert "[0, 1], the run's into [-1, 1]" in report.faults[0].text
-    assert report.diverges_at == "contract"
-    alone = verify(path, colour)
-    assert kinds(alone) == ["range"]
-    assert "input scale and zero point" in alone.faults[0].text
+    with pytest.raises(ContractError, match=r"takes pixel 0 for -0\.99.*mean 0 and std 255 say 0\.0"):
+        verify(path, colour, against=run)
+    with pytest.raises(ContractError, match=r"says an input of \(1, 48, 48, 3\)"):
+        verify(with_contract(input=dataclasses.replace(run.contract.input, size=48)), colour)
+
+
+def test_a_file_that_crashes_the_interpreter_is_an_error(tmp_path, colour) -> None:
+    path = tmp_path / "crash.tflite"
+    path.write_bytes(models_util.with_contract(models_util.crashing_model(), models_util.contract()))
+    with pytest.raises((RuntimeFailure, ContractError)):  # an interpreter that survives it has another input
+        verify(path, colour)
 
 
 def test_permuted_labels_are_named(with_contract, run, colour) -> None:
@@ -134,6 +138,19 @@ def test_permuted_action_units_are_named(with_contract, run, colour) -> None:
     report = verify(with_contract(action_units=("AU12", "AU6", "AU25")), colour, against=run)
     assert kinds(report) == ["labels"]
     assert "what it calls AU12 is AU6" in report.faults[0].text
+
+
+def test_permuted_action_units_inside_the_file_are_named(good, run, colour) -> None:
+    from fermobile.models.keras import keras
+
+    emotion, au = run.model.output
+    swapped = keras.layers.Lambda(lambda x: x[:, ::-1])(au)
+    report = verify(
+        good, colour, against=dataclasses.replace(run, model=keras.Model(run.model.input, [emotion, swapped]))
+    )
+    assert kinds(report) == ["labels"]
+    assert "what it calls AU6 is AU25" in report.faults[0].text and "AU12" not in report.faults[0].text
+    assert report.diverges_at == "file"
 
 
 def test_another_crop_margin_is_named(good, run, smooth) -> None:
@@ -162,21 +179,18 @@ def test_other_labels_cannot_be_compared(good, run, colour) -> None:
         verify(good, colour, against=other)
 
 
-def change(drop: float, high: float) -> Change:
-    return Change(0.9, 0.9 - drop, -2 * abs(drop), high, 50)
+def test_a_lost_crop_is_named(with_contract, run, colour) -> None:
+    report = verify(with_contract(crop=None), colour, against=run)
+    assert kinds(report) == ["crop"]
+    assert "lost the crop geometry" in report.faults[0].text
 
 
-def missed(per_label: dict[str, Change], mean: Change) -> list[str]:
-    comparison = Comparison(Measured(None, None), "", {"emotion": F1Changes(mean, per_label)}, None)
-    return verify_module._missed(comparison, Gates())
-
-
-def test_the_gates() -> None:
-    assert missed({"fear": change(0.02, 0.0)}, change(0.009, 0.0)) == []
-    assert missed({"fear": change(0.02, 0.0)}, change(0.011, 0.0)) == ["macro-F1 fell by 0.0110 (gate 0.01)"]
-    assert missed({"fear": change(0.04, -0.001)}, change(0.0, 0.0)) == ["F1 of fear fell by 0.0400 (gate 0.03)"]
-    # four faces of a rare class may move its F1 by more than the gate and mean nothing
-    assert missed({"fear": change(0.04, 0.01)}, change(0.0, 0.0)) == []
+def test_a_quantized_run_is_no_reference(good, run, colour) -> None:
+    quantized = dataclasses.replace(run, quantized=True, info={"parent": "ab" * 32, "parent_path": "runs/float"})
+    with pytest.raises(
+        InputError, match="is quantized itself; compare with the float run it was made from: runs/float"
+    ):
+        verify(good, colour, against=quantized)
 
 
 def test_a_rejected_file_is_renamed_with_its_report(with_contract, run, colour) -> None:
@@ -185,8 +199,22 @@ def test_a_rejected_file_is_renamed_with_its_report(with_contract, run, colour) 
     assert not path.exists()
     assert rejected.name == "planted.tflite.rejected"
     report = json.loads(rejected.with_name("planted.tflite.rejected.json").read_text())
+    assert report["rejected"] == str(rejected)
     assert report["passed"] is False
     assert report["faults"][0]["kind"] == "crop"
+
+
+def test_only_what_fermobile_rejected_is_replaced(with_contract, run, colour) -> None:
+    report = verify(with_contract(crop=CropSpec(0.45, 0.36)), colour, against=run, limit=40)
+    taken = report.file.path.with_name("planted.tflite.rejected")
+    taken.write_text("mine")
+    with pytest.raises(InputError, match="is not a file that fermobile rejected"):
+        reject(report)
+    assert report.file.path.exists() and taken.read_text() == "mine"
+    taken.unlink()
+    reject(report)
+    taken.replace(report.file.path)
+    assert reject(report) == taken
 
 
 def test_a_limit_is_spread_over_the_split(good, colour) -> None:

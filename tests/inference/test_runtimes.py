@@ -28,14 +28,6 @@ def fake_python(folder: Path, script: str) -> str:
     return str(path)
 
 
-def crashing_model() -> bytes:
-    """A file in order whose numbers make the interpreter read outside a table: a scale near zero."""
-    b = models_util.GraphBuilder()
-    x, y = b.tensor("x", (1, 8), "int8", scale=4.6e-41), b.tensor("y", (1, 8), "uint8", scale=1 / 256)
-    b.op(models_util.OP.QUANTIZE, 1, [x], [y])
-    return b.pack([x], [y])
-
-
 def test_the_minimal_model_is_what_its_builder_makes() -> None:
     shipped = Path(runtimes.__file__).with_name("minimal.tflite").read_bytes()
     assert shipped == models_util.minimal_model()
@@ -168,7 +160,7 @@ def test_a_crash_of_the_interpreter_is_a_message(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_file_that_really_crashes_the_interpreter_is_a_message() -> None:
-    data = crashing_model()
+    data = models_util.crashing_model()
     check_tflite(data)
     try:
         probe.try_in_child(data, "ai-edge-litert")
