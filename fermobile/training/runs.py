@@ -97,9 +97,11 @@ class Run:
         Raises:
             ModelFileError: the weights do not fit the recipe.
         """
+        from ..models.keras import keras
         from ..models.network import build_network
         from .quantization_aware import quantized_network
 
+        keras.backend.reset_uids()  # names go into an exported file, and are not to count the networks before this one
         model = build_network(network_spec(self.recipe, self.contract))
         if self.quantized:
             model = quantized_network(model, self.contract)

@@ -34,6 +34,8 @@ def test_quantizing_keeps_the_answers_and_reloads(patterns: Dataset, tmp_path: P
     before = predict_rows(run.load_model(), patterns, rows, run.contract)
     after = predict_rows(quantized.load_model(), patterns, rows, quantized.contract)
     assert (before["emotion"].argmax(1) == after["emotion"].argmax(1)).mean() > 0.8
+    first, second = ([layer.name for layer in quantized.load_model().layers] for _ in range(2))
+    assert first == second, "names go into the exported file"
     with pytest.raises(RunError, match="quantized already"):
         quantize(quantized, patterns, tmp_path / "again")
 
