@@ -19,6 +19,8 @@ def silenced_stderr() -> Iterator[None]:
     TensorFlow, mediapipe and the interpreters log there from C++ before any log level can be set.  Errors come as
     Python exceptions, so nothing of use is lost; keep the block short, because other threads' messages vanish too.
     """
+    # For what they log after the block: errors of a GPU that is not there, for one.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _lock:
         sys.stderr.flush()
         saved = os.dup(2)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -132,7 +131,6 @@ class _InterpreterRuntime:
         self.name = name
         with silenced_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tf.lite announces its own end with each interpreter
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
             with needs_extra(package.extra):
                 module = importlib.import_module(package.module)
             self.version = importlib.metadata.version(package.distribution)

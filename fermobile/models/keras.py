@@ -11,7 +11,6 @@ import os
 from ..errors import needs_extra
 from ..stderr import silenced_stderr
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 with needs_extra("train"), silenced_stderr():
