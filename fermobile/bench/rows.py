@@ -13,7 +13,6 @@ import os
 import types
 import typing
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -277,11 +276,11 @@ def _row(line: str) -> Row:
 
 
 def _build(kind: Any, values: Any, where: str) -> Any:
-    """``values`` from JSON as ``kind``; only dataclasses, tuples of them and optional ones need building."""
+    """``values`` from JSON, checked and built as ``kind``."""
     if isinstance(kind, types.UnionType):
         return None if values is None else _build(typing.get_args(kind)[0], values, where)
     if typing.get_origin(kind) is tuple:
-        return tuple(_build(typing.get_args(kind)[0], v, where) for v in _as(Sequence, values, where))
+        return tuple(_build(typing.get_args(kind)[0], v, where) for v in _as(list, values, where))
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         unknown = [key for key in _as(dict, values, where) if key not in hints]
@@ -289,8 +288,11 @@ def _build(kind: Any, values: Any, where: str) -> Any:
             raise ValueError(f"unknown entry {where}{unknown[0]}")
         built = {key: _build(hints[key], value, f"{where}{key}.") for key, value in values.items()}
         return typing.cast(type, kind)(**built)
-    plain = typing.get_origin(kind) or kind
-    return float(values) if plain is float and isinstance(values, int) else _as(plain, values, where)
+    if typing.get_origin(kind) is dict:
+        value = typing.get_args(kind)[1]
+        entries = _as(dict, values, where).items()
+        return {k: v if value is Any else _build(value, v, f"{where}{k}.") for k, v in entries}
+    return float(values) if kind is float and type(values) is int else _as(kind, values, where)
 
 
 def _as(kind: Any, value: Any, where: str) -> Any:
