@@ -26,6 +26,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Prove that a .tflite is still right, or name the stage where it is not."),
     "inspect": ("inspect", "Show a file's contract, ops, quantization and delegate outlook."),
     "predict": ("predict", "Find faces in photos, folders, videos or a webcam and read them."),
+    "bench": ("bench", "Measure latency and F1 together, on this machine or on a phone."),
     "demo": ("demo", "The whole way on synthetic faces, with a report."),
 }
 

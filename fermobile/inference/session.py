@@ -64,7 +64,7 @@ class Session:
         self.runtime: Runtime = open_runtime(file.data, runtime, threads)
         try:
             self._prepare = _input_maker(self.runtime.inputs[0], self.contract.input)
-            self._heads = _heads(self.contract, self.runtime.outputs)
+            self._heads = output_heads(self.contract, self.runtime.outputs)
         except ContractError as error:
             raise ContractError(f"{file.path}: {error}") from None
         self._size = self.contract.input.size
@@ -177,7 +177,7 @@ def _check_range(tensor: TensorSpec, spec: InputSpec) -> None:
             )
 
 
-def _heads(contract: ModelContract, outputs: list[TensorSpec]) -> list[_Head]:
+def output_heads(contract: ModelContract, outputs: list[TensorSpec]) -> list[_Head]:
     """The heads in the order of the output tensors, after checking tensors against contract."""
     names = contract.outputs or contract.heads
     if len(names) > 1 and not contract.outputs:
