@@ -8,6 +8,7 @@ from .lazy import LazyGroup
 
 _VERBS = {
     "desktop": ("bench_desktop", "Measure models on this machine, on every runtime it has."),
+    "compare": ("bench_compare", "Rows against baseline rows; exit code 3 when a leg became worse."),
 }
 
 

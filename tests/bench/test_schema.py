@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import bench_util
+import bench_rows
 import jsonschema
 import pytest
 
@@ -84,7 +84,7 @@ def test_the_schema_is_a_schema() -> None:
 
 def written(path: Path) -> dict[str, Any]:
     """A row with every field filled, as it stands in a file."""
-    append_row(path, *bench_util.row(full=True))
+    append_row(path, *bench_rows.row(full=True))
     line: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return line
 
@@ -92,7 +92,7 @@ def written(path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("full", [True, False])
 def test_what_is_written_is_valid(tmp_path: Path, full: bool) -> None:
     path = tmp_path / "rows.jsonl"
-    append_row(path, *bench_util.row(full=full, bare=not full))
+    append_row(path, *bench_rows.row(full=full, bare=not full))
     VALIDATOR.validate(json.loads(path.read_text("utf-8")))
 
 
