@@ -24,6 +24,7 @@ from . import runner
 from .evaluation_set import EvaluationSet, pack_faces, pack_noise
 from .link import RunnerLink
 from .measure import Station, described
+from .photo import measure_photo
 from .rows import Device, Leg, Model
 
 #: Runtimes of a .tflite, the default first, and the delegates that each can be asked for on a desktop.
@@ -87,13 +88,14 @@ def _open_run(path: Path) -> Subject:
 
 def desktop_stations(
     subjects: Sequence[Subject], folder: Path, runtimes: Sequence[str], delegates: Sequence[str],
-    threads: Sequence[int], dataset: Dataset | None, split: str, samples: int | None,
+    threads: Sequence[int], dataset: Dataset | None, split: str, samples: int | None, photo: Path | None = None,
 ) -> list[Station]:  # fmt: skip
     """A station per model, runtime, delegate and number of threads.
 
     Args:
         folder: for packed faces and answers.
         samples: faces at most; None takes the whole split.
+        photo: a photo whose whole way is timed on the CPU legs of ai-edge-litert.
     Raises:
         InputError: an unknown runtime or delegate, or no leg at all.
         DatasetError: the split has no face with a label of a model.
@@ -111,6 +113,8 @@ def desktop_stations(
                     leg = Leg("python", runtime, delegate, count)
                     out = folder / f"{number}-{len(stations)}.out"
                     stations.append(_station(subject, leg, faces, evaluation, out))
+                    if photo is not None and (runtime, delegate) == ("ai-edge-litert", "cpu"):
+                        stations[-1].photo = functools.partial(measure_photo, subject.path, photo, count, 1.0)
     return stations
 
 

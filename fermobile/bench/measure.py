@@ -63,6 +63,7 @@ class Station:
         faces, model_path, out: paths as the runner sees them.
         fetch: the bytes that the runner left under ``out``.
         evaluation: the faces and their labels; None measures latency alone.
+        photo: measures a whole photo's way by stage; None leaves that out.
     """
 
     model: Model
@@ -75,6 +76,7 @@ class Station:
     mean: float
     std: float
     evaluation: EvaluationSet | None = None
+    photo: Callable[[], dict[str, float]] | None = None
     link: RunnerLink | None = None
     opened: dict[str, Any] = field(default_factory=dict)
     warmup: list[int] = field(default_factory=list)
@@ -83,6 +85,7 @@ class Station:
     sustained: list[SustainedPoint] = field(default_factory=list)
     predictions: bytes = b""
     quality: rows.Quality | None = None
+    stages: dict[str, float] = field(default_factory=dict)
     status: str = rows.OK
     reason: str = ""
 
@@ -184,6 +187,8 @@ def _samples(reply: dict[str, Any]) -> list[int]:
 
 
 def _evaluate(station: Station, plan: Plan) -> None:
+    if station.photo is not None:
+        station.stages = station.photo()
     if station.evaluation is None:
         return
     asked = _ask(station, plan.timeout, "predict", faces=station.faces, out=station.out, workers=plan.workers)
@@ -220,6 +225,7 @@ def _row(
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     values: dict[str, Any] = {
         "status": station.status, "reason": station.reason, "quality": station.quality,
+        "stages_ms": station.stages,
         "sustained": tuple(station.sustained),
         "versions": {"fermobile": __version__, **{k: opened[k] for k in ("version", "python") if k in opened}},
     }  # fmt: skip

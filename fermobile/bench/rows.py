@@ -171,6 +171,7 @@ class Row:
         status, reason: what became of the leg, and why if it did not go well.
         validity, validity_reasons: how far the latency is to be trusted.
         peak_mb: largest resident memory of the leg's process, 10**6 bytes.
+        stages_ms: median milliseconds of a whole photo's way by stage: decode, detect, align, infer.
         conditions: whatever was read before and after: temperatures, battery, load.
         warnings: what a reader should know.
         versions: of fermobile, of the runtime, of the runner's Python.
@@ -190,6 +191,7 @@ class Row:
     delegation: Delegation | None = None
     quality: Quality | None = None
     peak_mb: float | None = None
+    stages_ms: dict[str, float] = field(default_factory=dict)
     sustained: tuple[SustainedPoint, ...] = ()
     conditions: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

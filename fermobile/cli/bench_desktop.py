@@ -26,6 +26,11 @@ from .bench_options import comma_separated, data_options, plan_options, rows_opt
 @click.option(
     "--threads", callback=comma_separated(int), default="1", show_default=True, help="Numbers of threads: 1,2,4."
 )
+@click.option(
+    "--photo",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Also time this photo's way: decode, detect, align, infer.",
+)
 @data_options
 @plan_options
 @rows_option
@@ -34,6 +39,7 @@ def bench_desktop(
     runtimes: tuple[str, ...],
     delegates: tuple[str, ...],
     threads: tuple[int, ...],
+    photo: Path | None,
     data: Path | None,
     split: str,
     samples: int | None,
@@ -69,5 +75,5 @@ def bench_desktop(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     plan = Plan(seconds=seconds, rounds=rounds, cooldown=cooldown, workers=cores, sustained=sustained)
     with tempfile.TemporaryDirectory(prefix="fermobile-bench-") as folder:
-        stations = desktop_stations(subjects, Path(folder), chosen, delegates, threads, dataset, split, samples)
+        stations = desktop_stations(subjects, Path(folder), chosen, delegates, threads, dataset, split, samples, photo)
         run_and_print(stations, this_desktop(), plan, conditions, out, as_json)

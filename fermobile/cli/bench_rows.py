@@ -65,7 +65,8 @@ def print_rows(found: Sequence[Row]) -> None:
     console = Console(width=None if Console().is_terminal else 140, highlight=False)
     console.print(table)
     for row in found:
-        notes = [row.reason, *row.validity_reasons, *row.warnings]
+        way = ", ".join(f"{stage} {ms:.3g}" for stage, ms in row.stages_ms.items())
+        notes = [row.reason, way and f"a photo takes {way} ms", *row.validity_reasons, *row.warnings]
         for note in filter(None, notes):
             console.print(Text(f"  {row.model.file}, {row.leg}: {note}"))
 

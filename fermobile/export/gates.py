@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..errors import InputError
 from ..evaluation.drift import F1Changes
 
 
@@ -21,6 +22,11 @@ class Gates:
 
     mean: float = 0.01
     worst: float = 0.03
+
+    def __post_init__(self) -> None:
+        for gate in (self.mean, self.worst):
+            if not 0 <= gate <= 1:  # also refuses NaN, which nothing would ever miss
+                raise InputError(f"a gate of {gate} is not in 0..1")
 
 
 def missed(changes: Mapping[str, F1Changes], gates: Gates) -> tuple[list[str], list[str]]:
