@@ -116,30 +116,33 @@ class GraphBuilder:
         return bytes(builder.Output())
 
 
-def tiny_model(size: int, heads: dict[str, int], kind: str = "int8", io_type: str = "uint8") -> bytes:
+def tiny_model(
+    size: int, heads: dict[str, int], kind: str = "int8", io_type: str = "uint8", channels: int = 3
+) -> bytes:
     """A network without contract.
 
     Args:
         heads: number of labels of "emotion" (softmax) and/or "au" (sigmoid), in output order.
         kind: "int8" or "float".
         io_type: "uint8", "int8" or "float32"; a float network takes "float32" only.
+        channels: of the input; 1 is grey.
     """
     rng = np.random.default_rng(3)
     b, int8 = GraphBuilder(), kind == "int8"
     inner = "int8" if int8 else "float32"
     half = size // 2
     source = b.tensor(
-        "image", (1, size, size, 3), io_type, scale=None if io_type == "float32" else 1 / 127.5,
+        "image", (1, size, size, channels), io_type, scale=None if io_type == "float32" else 1 / 127.5,
         zero_point={"uint8": 128, "int8": 0, "float32": 0}[io_type],
     )  # fmt: skip
     x = source
     if int8 and io_type != "int8":
-        x = b.tensor("image_int8", (1, size, size, 3), "int8", scale=1 / 127.5)
+        x = b.tensor("image_int8", (1, size, size, channels), "int8", scale=1 / 127.5)
         b.op(OP.QUANTIZE, 1, [source], [x])
     conv = schema.Conv2DOptionsT()
     conv.padding, conv.strideW, conv.strideH = schema.Padding.SAME, 2, 2
     conv.fusedActivationFunction = schema.ActivationFunctionType.RELU6
-    kernel = rng.normal(0, 0.6, (_CHANNELS, 3, 3, 3)).astype(np.float32)
+    kernel = rng.normal(0, 0.6, (_CHANNELS, 3, 3, channels)).astype(np.float32)
     features = b.tensor("features", (1, half, half, _CHANNELS), inner, scale=6 / 255 if int8 else None, zero_point=-128)
     weights = _weights(b, "conv", kernel, 1 / 127.5, int8)
     b.op(OP.CONV_2D, 3 if int8 else 1, [x, *weights], [features], conv)

@@ -64,6 +64,7 @@ class Station:
         fetch: the bytes that the runner left under ``out``.
         evaluation: the faces and their labels; None measures latency alone.
         photo: measures a whole photo's way by stage; None leaves that out.
+        warnings: what a reader of the row should know of this leg, whatever comes out.
     """
 
     model: Model
@@ -77,6 +78,7 @@ class Station:
     std: float
     evaluation: EvaluationSet | None = None
     photo: Callable[[], dict[str, float]] | None = None
+    warnings: tuple[str, ...] = ()
     link: RunnerLink | None = None
     opened: dict[str, Any] = field(default_factory=dict)
     warmup: list[int] = field(default_factory=list)
@@ -220,7 +222,7 @@ def _row(
     station: Station, stations: Sequence[Station], device: Device, session: str, conditions: dict[str, Any]
 ) -> tuple[Row, np.ndarray | None]:
     leg, opened = station.leg, station.opened
-    warnings = [EMULATED_WARNING] if device.emulated else []
+    warnings = [*station.warnings, *([EMULATED_WARNING] if device.emulated else [])]
     warnings += [NNAPI_WARNING] if leg.delegate == "nnapi" else []
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     values: dict[str, Any] = {

@@ -15,8 +15,9 @@ state      –                                                      peak_mb, tem
 quit       –                                                      bye: true, the sentinel
 =========  =====================================================  =====================================================
 
-``faces`` is a file of aligned uint8 RGB crops of the model's size, one after the other.  An answer of
-``{"error": kind, "reason": text}`` has kind "unsupported" (not to be had here) or "failed".
+``faces`` is a file of aligned uint8 RGB crops of the model's size, one after the other; a model whose input has one
+channel gets their grey values.  An answer of ``{"error": kind, "reason": text}`` has kind "unsupported" (not to be had
+here) or "failed".
 """
 
 from __future__ import annotations
@@ -216,7 +217,7 @@ class Runner:
         shape, dtype = self._backend.inputs[0]["shape"], self._backend.inputs[0]["dtype"]
         self._shape, self._mean, self._std = tuple(shape[1:]), mean, std
         self._dtype = np.dtype(dtype)
-        tensor = self._tensor(np.zeros(self._shape, np.uint8))
+        tensor = self._tensor(np.zeros((*self._shape[:2], 3), np.uint8))
         begun = time.perf_counter_ns()
         self._backend.run(tensor)
         done = time.perf_counter_ns()
@@ -270,14 +271,22 @@ class Runner:
         return {"peak_mb": peak_mb(), "temperature": temperature(), "load": os.getloadavg()[0]}
 
     def _faces(self, path: str) -> np.ndarray:
-        return np.memmap(path, np.uint8, "r").reshape(-1, *self._shape)
+        return np.memmap(path, np.uint8, "r").reshape(-1, *self._shape[:2], 3)
 
     def _tensor(self, face: np.ndarray) -> np.ndarray:
+        if self._shape[2] == 1:
+            face = grey(face)
         if self._dtype == np.uint8:
             return np.ascontiguousarray(face[None])
         if self._dtype == np.int8:
             return (face[None] ^ np.uint8(128)).view(np.int8)
         return (face[None].astype(np.float32) - np.float32(self._mean)) / np.float32(self._std)
+
+
+def grey(face: np.ndarray) -> np.ndarray:
+    """The grey values of uint8 RGB (H, W, 3) by ITU-R BT.601, in the integers of OpenCV: uint8 (H, W, 1)."""
+    total = face.astype(np.int32) @ np.array([[9798], [19235], [3735]], np.int32)
+    return ((total + (1 << 14)) >> 15).astype(np.uint8)
 
 
 def peak_mb() -> float | None:

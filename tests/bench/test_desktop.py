@@ -68,11 +68,13 @@ def test_a_row_has_the_sessions_figures(model: Path, dataset: Dataset, tmp_path:
 
 def test_what_cannot_run_is_a_row_and_the_rest_goes_on(model: Path, tmp_path: Path) -> None:
     legs = stations(model, tmp_path, delegates=["gpu", "cpu"])
+    legs[0].warnings = ("known before",)
     rows = [row for row, _ in measure(legs, this_desktop(), QUICK)]
     assert [row.status for row in rows] == ["unsupported", "ok"]
     assert "libtensorflowlite_gpu_delegate.so" in rows[0].reason
     assert rows[0].latency is None and rows[0].validity == "invalid"
     assert rows[1].quality is None
+    assert [row.warnings for row in rows] == [("known before",), ()]
 
 
 def test_a_runner_that_dies_is_a_failed_row_with_what_was_measured(model: Path, tmp_path: Path) -> None:

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
-from models_util import contract, tiny_file
+from models_util import contract, tiny_file, tiny_model
 
 from fermobile.bench import runner
 from fermobile.bench.link import LegFailed, LegUnsupported, RunnerLink
+from fermobile.data.images import normalise
+from fermobile.inference.runtimes import open_runtime
 from fermobile.inference.session import Session
 
 SIZE = 32
@@ -65,6 +68,21 @@ def test_answers_are_the_sessions_whatever_the_workers(
     raw = b"".join(b"".join(t.tobytes() for t in session.runtime.invoke(session.prepare(c))) for c in crops)
     assert answers[0] == raw
     link.close()
+
+
+@pytest.mark.parametrize(("kind", "io_type"), [("int8", "uint8"), ("float", "float32")])
+def test_a_model_with_one_channel_gets_the_grey_values_of_opencv(
+    link: RunnerLink, tmp_path: Path, faces: Path, kind: str, io_type: str
+) -> None:
+    path, out, spec = tmp_path / "grey.tflite", tmp_path / "grey.out", contract().input
+    path.write_bytes(tiny_model(SIZE, {"emotion": 3}, kind, io_type, channels=1))
+    assert link.ask(opening(path), 60)["inputs"][0]["shape"] == [1, SIZE, SIZE, 1]
+    assert len(link.ask({"do": "measure", "seconds": 0, "count": 2, "faces": str(faces)}, 60)["ns"]) == 2
+    link.ask({"do": "predict", "faces": str(faces), "out": str(out), "workers": 1}, 60)
+    runtime = open_runtime(path.read_bytes())
+    crops = [cv2.cvtColor(c, cv2.COLOR_RGB2GRAY) for c in np.fromfile(faces, np.uint8).reshape(-1, SIZE, SIZE, 3)]
+    tensors = [(normalise(crop, spec) if kind == "float" else crop)[None, ..., None] for crop in crops]
+    assert out.read_bytes() == b"".join(runtime.invoke(tensor)[0].tobytes() for tensor in tensors)
 
 
 def test_latencies_are_as_many_as_asked(link: RunnerLink, tmp_path: Path, faces: Path) -> None:
