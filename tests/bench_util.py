@@ -6,6 +6,9 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 
 @contextlib.contextmanager

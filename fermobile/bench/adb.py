@@ -181,8 +181,8 @@ class Device:
         return said.output
 
     def properties(self) -> dict[str, str]:
-        """Everything that ``getprop`` tells."""
-        return dict(re.findall(r"^\[([^\]]+)\]: \[(.*)\]\r?$", self.check("getprop"), re.MULTILINE))
+        """Everything that ``getprop`` tells; nothing on a board that is not Android."""
+        return dict(re.findall(r"^\[([^\]]+)\]: \[(.*)\]\r?$", self.run("getprop").output, re.MULTILINE))
 
     def keep(self, file: Path, executable: bool = False) -> str:
         """The path of a copy on the device, which is sent only where the device has no copy of the same hash.

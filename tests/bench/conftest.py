@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+from bench_util import SCRIPTS
 
 
 def free_port() -> int:
@@ -28,28 +27,26 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """An adb server of our own, and the environment that leads to it; a user's server is never touched."""
+def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The port of an adb server of our own; a user's server is never touched."""
     if shutil.which("adb") is None:
         pytest.skip("needs the adb client, which is not installed (Debian: apt install adb)")
-    home = tmp_path_factory.mktemp("adb-home")  # adb keeps its key in HOME, its log in TMPDIR
-    env = {
-        "ANDROID_ADB_SERVER_PORT": str(free_port()), "HOME": str(home), "TMPDIR": str(home),
-        "ADB_LOCAL_TRANSPORT_MAX_PORT": "5553", "ADB_MDNS": "0",
+    home = str(tmp_path_factory.mktemp("adb"))  # its key goes to HOME, its log to TMPDIR
+    port = str(free_port())
+    env = os.environ | {
+        "ANDROID_ADB_SERVER_PORT": port, "HOME": home, "TMPDIR": home, "ADB_LOCAL_TRANSPORT_MAX_PORT": "5553",
     }  # fmt: skip
-    adb = lambda verb: subprocess.run(["adb", verb], env=os.environ | env, capture_output=True, timeout=60)  # noqa: E731
-    adb("start-server")
-    yield env
-    adb("kill-server")
+    subprocess.run(["adb", "start-server"], env=env, capture_output=True, timeout=60)
+    yield port
+    subprocess.run(["adb", "kill-server"], env=env, capture_output=True, timeout=60)
 
 
 @pytest.fixture
-def adb_server(_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def adb_server(_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests' adb server is the one that adb finds, and no device is chosen."""
     monkeypatch.delenv("ANDROID_SERIAL", raising=False)
     monkeypatch.delenv("ADB_SERVER_SOCKET", raising=False)
-    for name, value in _server.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", _server)
 
 
 @dataclass(frozen=True)
@@ -121,3 +118,26 @@ def _wait_until_ready(serial: str) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"{serial} does not come up: {state!r}")
+
+
+@pytest.fixture(scope="session")
+def _phone_folder(_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("virtual") / "phone"
+    yield folder
+    subprocess.run([str(SCRIPTS / "virtual-phone"), "down", str(folder)], timeout=60)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def virtual_phone(adb_server: None, _phone_folder: Path) -> Callable[[str], str]:
+    """Start the emulated ARM phone: ``virtual_phone("cortex-a53") -> serial``; skips where that cannot be had."""
+
+    def up(cpu: str) -> str:
+        command = [str(SCRIPTS / "virtual-phone"), "up", str(_phone_folder), cpu]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+        if done.returncode == 77:
+            pytest.skip(done.stderr.strip().splitlines()[-1])
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip().rpartition("ANDROID_SERIAL=")[2]
+
+    return up

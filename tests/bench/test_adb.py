@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -261,8 +260,7 @@ from fermobile.bench.adb import Device
 with Device({device.serial!r}).alone():
     print("measuring", flush=True); input()
 """
-    env = os.environ | {"TMPDIR": tempfile.gettempdir()}  # adb's is another
-    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with other:
         assert other.stdout is not None and other.stdout.readline()
         with pytest.raises(InputError, match=f"is being measured by process {other.pid}"), device.alone():
