@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from ..errors import RuntimeFailure
 from .runner import MARK
@@ -24,6 +24,16 @@ class LegUnsupported(RuntimeFailure):
 
 class LegFailed(RuntimeFailure):
     """The leg could have run, and did not: an error, a timeout, or a machine that vanished."""
+
+
+class Link(Protocol):
+    """The host's end of a leg, whatever the commands travel by."""
+
+    def ask(self, command: dict[str, Any], timeout: float) -> dict[str, Any]: ...
+
+    def close(self) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 class RunnerLink:

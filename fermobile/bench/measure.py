@@ -18,7 +18,7 @@ from .. import __version__
 from ..errors import FermobileError
 from . import rows
 from .evaluation_set import EvaluationSet, quality_of
-from .link import LegFailed, LegUnsupported, RunnerLink
+from .link import LegFailed, LegUnsupported, Link
 from .rows import Delegation, Device, Leg, Model, Row, SustainedPoint
 from .statistics import judge, summarise
 
@@ -69,7 +69,7 @@ class Station:
 
     model: Model
     leg: Leg
-    start: Callable[[], RunnerLink]
+    start: Callable[[], Link]
     model_path: str
     faces: str
     out: str
@@ -79,7 +79,7 @@ class Station:
     evaluation: EvaluationSet | None = None
     photo: Callable[[], dict[str, float]] | None = None
     warnings: tuple[str, ...] = ()
-    link: RunnerLink | None = None
+    link: Link | None = None
     opened: dict[str, Any] = field(default_factory=dict)
     warmup: list[int] = field(default_factory=list)
     turns: list[list[int]] = field(default_factory=list)
