@@ -116,18 +116,28 @@ class AppLink:
         return answer
 
 
-def give(device: Device, kept: str, package: str = PACKAGE) -> str:
-    """The app's own copy of a file that :meth:`Device.keep` put on the device: it may not read another's.
+def own_path(kept: str) -> str:
+    """Where the app's own copy of a file lies that :meth:`Device.keep` put on the device: it may not read another's."""
+    return f"files/bench/{kept.rpartition('/')[2]}"
+
+
+def give(device: Device, kept: str, package: str = PACKAGE) -> None:
+    """Copy a kept file to the app's own folder, unless it is there.
 
     Raises:
-        DeviceError: the app is not there, or has no space.
+        LegUnsupported: the app is not there, or its files cannot be reached.
+        DeviceError: there is no space.
     """
-    path = f"files/bench/{kept.rpartition('/')[2]}"
+    said = device.run("run-as", package, "true")
+    if said.status != 0:
+        raise LegUnsupported(
+            f"the debug build of the app {package} is not on {device.serial} ({said.reason}): adb install it"
+        )
+    path = own_path(kept)
     if device.run("run-as", package, "cmp", kept, path).status != 0:
         device.check("run-as", package, "mkdir", "-p", "files/bench")
         device.check("run-as", package, "cp", kept, f"{path}.tmp", timeout=300)
         device.check("run-as", package, "mv", "-f", f"{path}.tmp", path)
-    return path
 
 
 def fetch(device: Device, path: str, package: str = PACKAGE) -> bytes:

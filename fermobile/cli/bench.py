@@ -8,6 +8,7 @@ from .lazy import LazyGroup
 
 _VERBS = {
     "desktop": ("bench_desktop", "Measure models on this machine, on every runtime it has."),
+    "adb": ("bench_adb", "Measure models on a phone or board over adb."),
     "compare": ("bench_compare", "Rows against baseline rows; exit code 3 when a leg became worse."),
 }
 

@@ -182,9 +182,18 @@ def test_garbage(phone: Phone) -> None:
 def test_files_for_the_app(phone: Phone, tmp_path: Path) -> None:
     file = tmp_path / "model.tflite"
     file.write_bytes(b"model")
-    path = app.give(phone.device, phone.device.keep(file))
+    kept = phone.device.keep(file)
+    path = app.own_path(kept)
+    app.give(phone.device, kept)
     assert (phone.folder / path).read_bytes() == b"model"
     before = (phone.folder / path).stat().st_mtime_ns
-    assert app.give(phone.device, phone.device.keep(file)) == path
+    app.give(phone.device, kept)
     assert (phone.folder / path).stat().st_mtime_ns == before, "copied again"
     assert app.fetch(phone.device, path) == b"model" and not (phone.folder / path).exists()
+
+
+def test_files_for_an_app_that_is_not_there(phone: Phone, tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(b"model")
+    phone.program("run-as", 'echo "run-as: unknown package: $1" >&2; exit 1')
+    with pytest.raises(LegUnsupported, match=r"debug build of the app .* is not on .*unknown package"):
+        app.give(phone.device, phone.device.keep(tmp_path / "m"))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from bench_util import BENCHMARK_MODEL
 
 from fermobile.bench import adb
 from fermobile.bench.link import LegFailed, LegUnsupported
@@ -37,20 +38,6 @@ count=260 first=3918 curr=3711 min=3700 max=4026 avg=3756.87 std=35
 Inference timings in us: Init: 13386, First inference: 11403859, Warmup (avg): 1.14039e+07, Inference (avg): 3756.87
 """
 
-#: Doubles each input byte, and tells what a real binary tells.
-STAND_IN = """
-for word; do case $word in
---help) echo '--output_filepath=  File path to export outputs'; exit ;;
---use_gpu=true) echo 'ERROR: Failed to apply GPU delegate.' >&2; exit 1 ;;
---input_layer_value_files=*) file=${word##*:} ;;
---output_filepath=*) out=${word#*=} ;;
-esac; done
-[ -z "$out" ] || od -An -v -tu1 "$file" | tr -s ' ' '\\n' | while read b; do
-  [ -z "$b" ] || printf "\\\\$(printf %03o $((b * 2)))"; done >"$out"
-echo "VERBOSE: Replacing 33 out of 33 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 partitions for ..."
-echo 'INFO: count=5 first=5 curr=5 min=5 max=5 avg=2100.5 std=1 p5=5 median=2000 p95=5' >&2
-echo 'INFO: Inference timings in us: Init: 1500, First inference: 3000, Warmup (avg): 1, Inference (avg): 2100.5' >&2
-"""
 TENSORS = Tensors("image:0", (1, 2, 2, 3), 12, [{"name": "emotion", "shape": [1, 12], "dtype": "uint8"}])
 OPEN = {"do": "open", "model": "m.tflite", "runtime": "benchmark_model", "delegate": "cpu", "threads": 1}
 
@@ -75,7 +62,7 @@ def test_log_of_a_run_that_failed() -> None:
 @pytest.fixture
 def link(stand_in: Callable) -> NativeLink:
     device = stand_in()
-    device.program("benchmark model", STAND_IN)
+    device.program("benchmark model", BENCHMARK_MODEL)
     return NativeLink(adb.Device(device.serial), "benchmark model", "", TENSORS)
 
 
