@@ -27,6 +27,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "inspect": ("inspect", "Show a file's contract, ops, quantization and delegate outlook."),
     "predict": ("predict", "Find faces in photos, folders, videos or a webcam and read them."),
     "bench": ("bench", "Measure latency and F1 together, on this machine or on a phone."),
+    "report": ("report", "Benchmark rows as one HTML page."),
     "devices": ("devices", "List the phones and boards that adb sees."),
     "demo": ("demo", "The whole way on synthetic faces, with a report."),
 }

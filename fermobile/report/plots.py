@@ -56,6 +56,14 @@ _STYLE: Any = {
     "lines.linewidth": 1.8,
     "lines.markersize": 4,
 }
+#: Kind of model file -> colour, marker, whether it is filled: files of one kind look the same in every plot.
+_KIND_MARKS = {
+    "float": (SERIES[0], "s", True),
+    "fp16": (SERIES[0], "^", False),
+    "int8": (SERIES[1], "o", True),
+    "dynamic-int8": (SERIES[1], "D", False),
+}
+_OTHER_KIND = (SERIES[2], "v", True)
 _WIDTH = 3.9  # inches = 281 pt: what a phone of 360 CSS pixels leaves a figure, so that 1 pt shows as 1 pixel
 
 
@@ -78,6 +86,37 @@ class Curve:
     precision: np.ndarray
     average_precision: float
     decision: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A leg's latency in milliseconds; ``samples`` float (n,) where the raw ones are kept."""
+
+    name: str
+    p50: float
+    p90: float
+    p99: float
+    samples: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A leg: its number in the table (shown on the front only), latency, F1, and kind of model file."""
+
+    number: int
+    latency: float
+    f1: float
+    kind: str
+    on_front: bool
+
+
+@dataclass(frozen=True)
+class Track:
+    """Values over time, two float arrays of one length; NaN leaves a gap."""
+
+    name: str
+    minutes: np.ndarray
+    values: np.ndarray
 
 
 def learning_curve(epochs: Sequence[Mapping[str, Any]], lines: Mapping[str, str], ylabel: str) -> str:
@@ -183,6 +222,121 @@ def reliability(points: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
         ax.legend(loc="upper left")
 
     return _svg(draw, 3.1)
+
+
+def latencies(legs: Sequence[Spread], limits: tuple[float, float]) -> str:
+    """One line per leg on a log axis of ``limits`` milliseconds: the dot is the median, thick to p90, thin to p99."""
+
+    def draw(ax: Axes) -> None:
+        for y, leg in enumerate(legs):
+            ax.plot([leg.p50, leg.p99], [y, y], color=SERIES[0], linewidth=1.2)
+            ax.plot([leg.p50, leg.p90], [y, y], color=SERIES[0], linewidth=4)
+            ax.plot(leg.p50, y, "o", color=SERIES[0], markersize=6)
+            _name_row(ax, y - 0.28, leg)
+        ax.set(xscale="log", xlabel="latency, ms", xlim=(limits[0] * 0.94, limits[1] * 1.03))
+        _plain_log_ticks(ax)
+        _rows(ax, len(legs))
+
+    return _svg(draw, 0.6 + 0.42 * len(legs))
+
+
+def latency_shapes(legs: Sequence[Spread], reach: float = 1.5) -> str:
+    """How each leg's samples lie around their own median, as a density of its own height.
+
+    Args:
+        legs: with samples.
+        reach: the axis ends here or where the slowest leg's 99th percentile lies, whichever comes first.
+    """
+    shapes = [leg.samples / leg.p50 for leg in legs if leg.samples is not None]
+    lowest = min(float(np.quantile(s, 0.005)) for s in shapes)
+    highest = min(max(float(np.quantile(s, 0.99)) for s in shapes), reach)
+    edges = np.linspace(min(lowest, 0.98), max(highest, 1.02), 61)
+
+    def draw(ax: Axes) -> None:
+        for y, (leg, shape) in enumerate(zip(legs, shapes, strict=True)):
+            counts, _ = np.histogram(shape, edges)
+            heights = y - 0.58 * counts / max(counts.max(), 1)
+            ax.stairs(heights, edges, baseline=y, fill=True, color=SERIES[0], alpha=0.75)
+            _name_row(ax, y - 0.62, leg)
+        ax.axvline(1, color=MUTED, linewidth=0.9, linestyle=":")
+        ax.set(xlabel="latency / median of the leg", xlim=(edges[0], edges[-1]))
+        _rows(ax, len(legs))
+
+    return _svg(draw, 0.6 + 0.55 * len(legs))
+
+
+def trade_off(points: Sequence[Point], ylabel: str) -> str:
+    """F1 over latency; the points of the front are numbered and joined by a step line."""
+    front = sorted((p for p in points if p.on_front), key=lambda p: p.latency)
+    kinds = list(dict.fromkeys(p.kind for p in points))
+
+    def draw(ax: Axes) -> None:
+        ax.step([p.latency for p in front], [p.f1 for p in front], where="post", color=MUTED, linewidth=1.1)
+        for kind in kinds:
+            color, marker, filled = _KIND_MARKS.get(kind, _OTHER_KIND)
+            x, y = zip(*((p.latency, p.f1) for p in points if p.kind == kind), strict=True)
+            face = color if filled else "none"
+            ax.plot(
+                x, y, marker, color=color, markerfacecolor=face, linestyle="", label=kind,
+                markersize=6.5 if filled else 8, zorder=2 if filled else 3,
+            )  # fmt: skip
+        for p in front:
+            ax.annotate(
+                str(p.number), (p.latency, p.f1), xytext=(-4, 4), textcoords="offset points", ha="right", va="bottom",
+                fontsize=9, fontweight="bold",
+            )  # fmt: skip
+        ax.set(xscale="log", xlabel="median latency, ms", ylabel=ylabel)
+        ax.margins(0.12)
+        _plain_log_ticks(ax)
+        ax.legend(
+            loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=min(len(kinds), 4), columnspacing=1, handletextpad=0.2
+        )
+
+    return _svg(draw, 3.1)
+
+
+def over_time(tracks: Sequence[Track], ylabel: str) -> str:
+    """Values over the minutes of a sustained run; at most one track per colour."""
+
+    def draw(ax: Axes) -> None:
+        for track, color, marker in zip(tracks, SERIES, "os^", strict=False):
+            few = max(1, len(track.minutes) // 12)
+            ax.plot(track.minutes, track.values, color=color, marker=marker, markevery=few, label=track.name)
+        ax.set(xlabel="minutes", ylabel=ylabel)
+        ax.set_xlim(left=0)
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), handlelength=1.2, fontsize=8.5)
+
+    return _svg(draw, 2.6 + 0.2 * len(tracks))
+
+
+def milliseconds(value: float) -> str:
+    """Three digits, of which trailing zeros are kept: numbers below each other line up."""
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+
+
+def _rows(ax: Axes, count: int) -> None:
+    """A y axis whose rows are labelled inside the plot: beside it there is no room on a phone."""
+    ax.set(yticks=[], ylim=(count - 0.6, -0.9))
+    ax.spines["left"].set_visible(False)
+
+
+def _name_row(ax: Axes, y: float, leg: Spread) -> None:
+    """The leg's name and median above what is drawn for it."""
+    across = ax.get_yaxis_transform()
+    ax.text(0, y, leg.name, transform=across, fontsize=8.5, va="bottom")
+    ax.text(1, y, f"{milliseconds(leg.p50)} ms", transform=across, fontsize=8.5, va="bottom", ha="right", color=MUTED)
+
+
+def _plain_log_ticks(ax: Axes) -> None:
+    """1, 2, 5, 10 … instead of powers of ten, most of which lie outside a plot of less than a decade."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = ax.get_xlim()
+    decades = np.log10(high / low)
+    subs = (1,) if decades > 3 else (1, 2, 5) if decades > 0.7 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
+    ax.xaxis.set_major_locator(LogLocator(subs=subs))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _thin(x: np.ndarray, y: np.ndarray, most: int = 160) -> tuple[np.ndarray, np.ndarray]:

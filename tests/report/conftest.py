@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -71,3 +77,29 @@ def report_data() -> ReportData:
         faces=faces,
         photos=[(np.full((120, 160, 3), 128, np.uint8), "a photo with one face: happiness 0.98")],
     )
+
+
+@pytest.fixture
+def opened_in_chromium(tmp_path: Path) -> Callable[[str], tuple[int, list[str], list[str]]]:
+    """Opens a page: sections in it as the browser built it, who asked the network for something, console messages."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+
+    def opened(html: str) -> tuple[int, list[str], list[str]]:
+        page, log = tmp_path / "report.html", tmp_path / "netlog.json"
+        page.write_text(html, encoding="utf-8")
+        result = subprocess.run(
+            [
+                browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+                "--disable-component-update", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}",
+                f"--log-net-log={log}", "--enable-logging=stderr", "--v=0", "--dump-dom", page.as_uri(),
+            ],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        # A page that is a file has the opaque origin "null"; what the browser asks for itself is "not an origin".
+        requests = re.findall(r'"initiator":"(null|file:[^"]*)"', log.read_text(encoding="utf-8"))
+        complaints = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
+        return result.stdout.count("<section"), requests, complaints
+
+    return opened

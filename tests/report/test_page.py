@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
-import subprocess
+from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from fermobile.report.content import ReportData
 from fermobile.report.page import build_page
 from fermobile.report.sections import build_sections
 
+Browser = Callable[[str], tuple[int, list[str], list[str]]]
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 TITLES = [
     "Verdict", "Learning curves", "F1 per class", "Confusion matrices", "Precision and recall per action unit",
@@ -123,35 +122,14 @@ def test_a_model_with_emotions_only(report_data: ReportData) -> None:
 
 
 @pytest.mark.slow
-def test_chromium_opens_it_without_a_request_or_a_complaint(html: str, tmp_path: Path) -> None:
-    assert opened_in_chromium(html, tmp_path) == (len(TITLES), [], [])
+def test_chromium_opens_it_without_a_request_or_a_complaint(html: str, opened_in_chromium: Browser) -> None:
+    assert opened_in_chromium(html) == (len(TITLES), [], [])
 
 
 @pytest.mark.slow
-def test_the_look_through_chromium_would_see_both(tmp_path: Path) -> None:
+def test_the_look_through_chromium_would_see_both(opened_in_chromium: Browser) -> None:
     page = '<section></section><img src="http://127.0.0.1:9/x.png"><script>console.error("no")</script>'
-    sections, requests, complaints = opened_in_chromium(page, tmp_path)
+    sections, requests, complaints = opened_in_chromium(page)
     assert sections == 1
     assert requests
     assert any("no" in c for c in complaints)
-
-
-def opened_in_chromium(html: str, tmp_path: Path) -> tuple[int, list[str], list[str]]:
-    """Sections in the page as the browser built it, who asked the network for something, console messages."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    page, log = tmp_path / "report.html", tmp_path / "netlog.json"
-    page.write_text(html, encoding="utf-8")
-    result = subprocess.run(
-        [
-            browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-            "--disable-component-update", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}",
-            f"--log-net-log={log}", "--enable-logging=stderr", "--v=0", "--dump-dom", page.as_uri(),
-        ],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    # A page that is a file has the opaque origin "null"; what the browser asks for itself is "not an origin".
-    requests = re.findall(r'"initiator":"(null|file:[^"]*)"', log.read_text(encoding="utf-8"))
-    complaints = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
-    return result.stdout.count("<section"), requests, complaints
