@@ -59,19 +59,24 @@ def _flat(values: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def remarks(bench: Bench) -> Section | None:
-    """What did not run or is not to be trusted fully, and every warning."""
-    lines = []
+    """What did not run or is not to be trusted fully, and every warning, each once with the legs it holds for."""
+    legs: dict[tuple[str, str, str], list[str]] = {}
     for m in bench.measured:
         row = m.row
         said = [] if row.status == OK else [(row.status, row.reason)]
         if row.status == OK and row.validity != VALID and not row.device.emulated:
             said.append((row.validity, "; ".join(row.validity_reasons)))
-        said += [("warning", text) for text in row.warnings]
-        lines += [[f"{row.model.file}\n{row.device.name}, {row.leg}", kind, text] for kind, text in said]
-    if not lines:
+        for kind, text in (*said, *(("warning", text) for text in row.warnings)):
+            legs.setdefault((kind, text, row.device.name), []).append(f"{row.model.file}, {row.leg}")
+    if not legs:
         return None
-    columns = [("leg", False), ("", False), ("why", False)]
-    return Section("Statuses and warnings", parts().table("", columns, lines, wrap=True))
+    lines = [(kind, f"{text} – {device}: {_some(names)}") for (kind, text, device), names in legs.items()]
+    return Section("Statuses and warnings", parts().facts(lines))
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    more = len(names) - most
+    return "; ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def emulated(bench: Bench) -> Section | None:

@@ -102,9 +102,15 @@ def test_emulated_legs_stand_apart_without_milliseconds(html: str) -> None:
 
 def test_what_did_not_run_is_said_with_its_reason(html: str) -> None:
     said = text(section(html, "Statuses and warnings"))
-    assert "nnapi, 1 thread unsupported no &lt;NNAPI&gt;" in said
+    assert "unsupported no &lt;NNAPI&gt; – Pixel 8: fer_int8.tflite, ai-edge-litert nnapi, 1 thread" in said
     assert "invalid only 3 inferences" in said
     assert "semivalid not steady" in said and "warning beware" in said
+
+
+def test_a_warning_of_many_legs_is_said_once() -> None:
+    rows = [made(threads=n, warnings=("beware",)) for n in range(1, 7)]
+    found = text(next(s.html for s in build_bench_sections(rows) if s.title == "Statuses and warnings"))
+    assert found.count("beware") == 1 and found.endswith("3 threads and 3 more")
 
 
 def test_quantizing_is_judged_on_the_same_leg(html: str) -> None:
