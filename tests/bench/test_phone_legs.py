@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,6 +122,26 @@ def test_device_vanishes_during_the_run(
     assert result.exit_code == 1 and "the device was lost" in result.stderr
     [row] = read_rows(rows)
     assert row.status == "failed" and "the device was lost" in row.reason and row.validity == "invalid"
+
+
+def test_ctrl_c_leaves_nothing_behind(phone: Callable, model: Path) -> None:
+    device = phone()
+    device.program("cmd", f"echo $* >> {shlex.quote(str(device.programs))}/asked")
+    code = f"""
+from fermobile.bench import adb
+adb.FOLDER = {adb.FOLDER!r}
+from fermobile.cli import main
+main({["bench", "adb", str(model), "--runner", "python", "--seconds", "60", "--rounds", "1"]!r})
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as process:
+        while not list(Path(adb.FOLDER).glob("run.*")):
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.strip().endswith("interrupted")
+    assert not list(Path(adb.FOLDER).glob("run.*"))
+    assert (device.programs / "asked").read_text().split()[-1] == "false", "fixed-performance mode was left on"
 
 
 def test_garbage_is_one_failed_row_and_the_rest_goes_on(

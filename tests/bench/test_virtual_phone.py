@@ -18,6 +18,7 @@ from bench_util import SCRIPTS, never_called
 
 from fermobile.bench import adb, phone, runner
 from fermobile.bench.link import RunnerLink
+from fermobile.bench.rows import read_rows
 from fermobile.data.synthetic.dataset import render_faces
 from fermobile.inference.modelfile import load_model_file
 from fermobile.inference.session import DEFAULT_MODEL
@@ -121,6 +122,23 @@ def test_float_answers_are_the_desktops(virtual_phone: Callable[[str], str], fac
     scores, desk = (np.frombuffer(raw, np.float32).reshape(len(some), -1) for raw in (phone_bytes, desk_bytes))
     np.testing.assert_allclose(scores, desk, atol=1e-5)
     np.testing.assert_array_equal(scores.argmax(1), desk.argmax(1))
+
+
+def test_bench_adb_runs_on_it_unchanged(
+    virtual_phone: Callable[[str], str], tmp_path: Path, fermobile: Callable[..., Any]
+) -> None:
+    serial, rows = virtual_phone("cortex-a76"), tmp_path / "rows.jsonl"
+    quick = ("--runner", "python", "--seconds", "0.5", "--rounds", "2", "-o", rows)
+    result = fermobile("bench", "adb", DEFAULT_MODEL, "-s", serial, *quick)
+    assert result.exit_code == 0, result.stderr
+    [row] = read_rows(rows)
+    assert row.status == "ok" and row.device.emulated and "the milliseconds mean nothing" in row.warnings[0]
+    device = adb.Device(serial)  # toybox's find, which is Android's, clears away what is old
+    device.check("mkdir", f"{adb.FOLDER}/run.old")
+    device.check("touch", "-d", "2020-01-01T00:00:00", f"{adb.FOLDER}/run.old")
+    with device.folder():
+        left = device.check("ls", adb.FOLDER)
+    assert "run.old" not in left and ".tflite" in left
 
 
 def test_facts_of_the_phone(virtual_phone: Callable[[str], str]) -> None:
