@@ -11,6 +11,7 @@ lose is what is trained.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -47,8 +48,8 @@ def quantize(
         raise RunError(f"{run.folder} is quantized already")
     if run.info["dataset"]["sha256"] != dataset.sha256:
         raise RunError(f"{run.folder} was trained on another dataset than {dataset.folder}")
-    recipe, contract = run.recipe, run.contract
-    parent = run.weights_sha256
+    recipe, parent = run.recipe, run.weights_sha256
+    contract = _with_origin(run)
     status = claim_folder(folder, resume, force, recipe, dataset.sha256, source=run.folder, parent=parent)
     if status == "finished":
         return Run.open(folder)
@@ -75,6 +76,13 @@ def quantize(
     Stage("quantize", folder, model, schedule).fit(_taught(epochs, teacher), score, report)
     contract = calibrated(contract, dataset, held_out, predict_rows(model, dataset, held_out, contract))
     return finish_run(folder, contract, model)
+
+
+def _with_origin(run: Run) -> ModelContract:
+    """The run's contract; its provenance says how it is quantized, whatever options changed, and from which weights."""
+    provenance = dict(run.contract.provenance)
+    recipe = {**provenance.get("recipe", {}), "quantize": dataclasses.asdict(run.recipe.quantize)}
+    return run.contract.replace(provenance={**provenance, "recipe": recipe, "parent_sha256": run.weights_sha256})
 
 
 def quantized_network(model: keras.Model, contract: ModelContract) -> keras.Model:

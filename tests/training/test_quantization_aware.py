@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,12 @@ CONTRACT = ModelContract("m", ("neutral", "happiness"), ("AU4", "AU12", "AU25"),
 def test_quantizing_keeps_the_answers_and_reloads(patterns: Dataset, tmp_path: Path) -> None:
     recipe = RECIPE.override(**{"tune.epochs": 6, "quantize.epochs": 3, "quantize.batch": 16})
     run = train(recipe, patterns, tmp_path / "float")
+    run = dataclasses.replace(run, recipe=recipe.override(**{"quantize.learning_rate": 3e-5}))  # as an option does
     quantized = quantize(run, patterns, tmp_path / "qat")
     assert quantized.quantized and quantized.info["parent"] == run.weights_sha256
+    assert quantized.contract.provenance["recipe"]["quantize"]["learning_rate"] == 3e-5
+    assert quantized.contract.provenance["parent_sha256"] == run.weights_sha256
+    assert quantized.contract.provenance["dataset"] == run.contract.provenance["dataset"]
     rows = patterns.indices("val")
     before = predict_rows(run.load_model(), patterns, rows, run.contract)
     after = predict_rows(quantized.load_model(), patterns, rows, quantized.contract)
