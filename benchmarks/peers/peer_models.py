@@ -110,4 +110,4 @@ def _opened(path: Path, contract: ModelContract) -> Subject:
     data = read_tflite(path)
     try_in_child(data, "ai-edge-litert")
     model = described(path, data, contract.name, inspect_file(path).kind, contract.input.size)
-    return Subject(path, model, contract, open_runtime(data).outputs)
+    return Subject(path, data, model, contract, open_runtime(data).outputs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import hashlib
 import os
 import platform
 import socket
@@ -18,6 +20,7 @@ from ..contract import ModelContract
 from ..data.manifest import Dataset
 from ..errors import InputError, ModelFileError
 from ..export.inspect import inspect_file
+from ..files import write_bytes
 from ..inference.runtimes import TensorSpec
 from ..inference.session import Session
 from . import runner
@@ -38,12 +41,14 @@ class Subject:
 
     Attributes:
         path: the file or folder.
+        data: the bytes that were read, which are measured even if the file is replaced meanwhile; empty for a run.
         model: what a row says of it.
         contract: what it means.
         outputs: its output tensors.
     """
 
     path: Path
+    data: bytes
     model: Model
     contract: ModelContract
     outputs: Sequence[TensorSpec]
@@ -52,6 +57,13 @@ class Subject:
     def is_run(self) -> bool:
         """Whether it is a run folder."""
         return self.path.is_dir()
+
+    def snapshot(self, folder: Path) -> Path:
+        """A copy of the bytes that were read, under the file's own name; a run folder stays where it is."""
+        if self.is_run:
+            return self.path
+        write_bytes(folder / self.path.name, self.data)
+        return folder / self.path.name
 
 
 def open_subject(path: Path) -> Subject:
@@ -67,7 +79,7 @@ def open_subject(path: Path) -> Subject:
     report = inspect_file(path)
     size = session.contract.input.size
     model = described(path, session.file.data, session.contract.name, report.kind, size)
-    return Subject(path, model, session.contract, session.runtime.outputs)
+    return Subject(path, session.file.data, model, session.contract, session.runtime.outputs)
 
 
 def _open_run(path: Path) -> Subject:
@@ -83,7 +95,7 @@ def _open_run(path: Path) -> Subject:
     outputs = [
         TensorSpec(head, (1, len(contract.labels(head))), np.dtype(np.float32), 0.0, 0) for head in contract.heads
     ]
-    return Subject(path, model, contract, outputs)
+    return Subject(path, b"", model, contract, outputs)
 
 
 def desktop_stations(
@@ -106,6 +118,7 @@ def desktop_stations(
             raise InputError(f"unknown {name} {unknown[0]!r}; choose from: {', '.join(known)}")
     stations: list[Station] = []
     for number, subject in enumerate(subjects):
+        subject = dataclasses.replace(subject, path=subject.snapshot(folder / f"model{number}"))
         faces, evaluation = faces_for(subject, folder / f"faces{number}.u8", dataset, split, samples)
         for runtime in ("keras",) if subject.is_run else runtimes:
             for delegate in delegates:
@@ -154,7 +167,7 @@ def this_desktop() -> Device:
     """This machine, as rows name it."""
     return Device(
         name=_processor(),
-        id=socket.gethostname(),
+        id=hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12],
         soc=_processor(),
         os=f"{platform.system()} {platform.release()}",
         abi=platform.machine(),

@@ -19,11 +19,12 @@ from ..errors import FermobileError
 from . import rows
 from .evaluation_set import EvaluationSet, quality_of
 from .link import LegFailed, LegUnsupported, Link
+from .phone import doubts
 from .rows import Delegation, Device, Leg, Model, Row, SustainedPoint
 from .statistics import judge, summarise
 
 NNAPI_WARNING = "NNAPI is deprecated since Android 15 and absent from LiteRT in Play services"
-EMULATED_WARNING = "emulated processor: the answers count, the milliseconds mean nothing"
+EMULATED = "emulated processor: the answers count, the milliseconds mean nothing"
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def _row(
     station: Station, stations: Sequence[Station], device: Device, session: str, conditions: dict[str, Any]
 ) -> tuple[Row, np.ndarray | None]:
     leg, opened = station.leg, station.opened
-    warnings = [*station.warnings, *([EMULATED_WARNING] if device.emulated else [])]
+    warnings = [*station.warnings]
     warnings += [NNAPI_WARNING] if leg.delegate == "nnapi" else []
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     values: dict[str, Any] = {
@@ -234,9 +235,9 @@ def _row(
     samples = None
     if station.turns:
         latency, samples = summarise(station.turns, opened["init_ms"], opened["first_ms"], station.warmup)
-        validity, reasons = judge(latency, samples, busy=_busy(station, len(stations)))
-        if station.status != rows.OK:
-            validity, reasons = rows.INVALID, ("the leg did not end well", *reasons)
+        faults = ["the leg did not end well"] if station.status != rows.OK else []
+        faults += [EMULATED] if device.emulated else []
+        validity, reasons = judge(latency, samples, _doubts(station, conditions), faults)
         values |= {"latency": latency, "validity": validity, "validity_reasons": reasons}
     if opened:
         same = _same_as_cpu(station, stations)
@@ -262,10 +263,14 @@ def _row(
     return row, samples
 
 
-def _busy(station: Station, legs: int) -> bool:
-    """Whether something else used the processors before the leg began; the legs opened so far are idle then."""
+def _doubts(station: Station, conditions: dict[str, Any]) -> list[str]:
+    """What the machine's conditions before and after say against a latency."""
+    found = [*doubts(conditions["before"]), *doubts(conditions["after"])]
+    # The first state is read before anything is measured: what load there is, is not ours.
     load = station.states[0].get("load") if station.states else None
-    return load is not None and load > 0.5 * (station.opened.get("cores") or 1) + 0.5
+    if load is not None and load > 0.5 * (station.opened.get("cores") or 1) + 0.5:
+        found.append("other work was running on the machine")
+    return list(dict.fromkeys(found))
 
 
 def _same_as_cpu(station: Station, stations: Sequence[Station]) -> bool | None:

@@ -69,6 +69,7 @@ def phone_stations(
     prepare = {"app": _on_app, "native": _on_native, "python": _on_python}[bench.runner](bench)
     stations: list[Station] = []
     for number, subject in enumerate(subjects):
+        subject = replace(subject, path=subject.snapshot(bench.local / f"model{number}"))
         faces, evaluation = faces_for(subject, bench.local / f"faces{number}.u8", dataset, split, samples)
         place = prepare(subject, faces, evaluation)
         for runtime in chosen:

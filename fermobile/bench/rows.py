@@ -51,7 +51,7 @@ class Device:
 
     Attributes:
         name: what a person calls it.
-        id: serial of an adb device, host name of a desktop.
+        id: serial of an adb device; of a desktop a hash of its host name, as rows get passed on.
         soc: processor.
         os: system and its build.
         abi: instruction set.
@@ -198,9 +198,9 @@ class Row:
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[str, str, str, Leg]:
+    def key(self) -> tuple[str, str, bool, Leg]:
         """What a later row must share to be comparable: file name, device, whether emulated, leg."""
-        return self.model.file, self.device.name, self.device.abi, self.leg
+        return self.model.file, self.device.name, self.device.emulated, self.leg
 
 
 def new_id() -> str:

@@ -65,14 +65,17 @@ def _rounded(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def judge(latency: Latency, samples: np.ndarray, *, busy: bool = False) -> tuple[str, tuple[str, ...]]:
+def judge(
+    latency: Latency, samples: np.ndarray, doubts: Sequence[str] = (), faults: Sequence[str] = ()
+) -> tuple[str, tuple[str, ...]]:
     """Validity of a latency and the reasons against it.
 
     Args:
         samples: int64 nanoseconds (n,), in order.
-        busy: other work was seen on the machine.
+        doubts: what else speaks against it: a busy or hot machine.
+        faults: what makes it worthless.
     """
-    invalid, doubts = [], []
+    invalid, doubts = [*faults], [*doubts]
     if latency.n < TOO_FEW_SAMPLES or latency.seconds < TOO_FEW_SECONDS:
         invalid.append(f"only {latency.n} inferences in {latency.seconds:.2g} s")
     elif latency.n < ENOUGH_SAMPLES or latency.seconds < ENOUGH_SECONDS:
@@ -82,8 +85,6 @@ def judge(latency: Latency, samples: np.ndarray, *, busy: bool = False) -> tuple
     medians = round_medians(samples, latency.rounds)
     if medians.max() > STEADY * medians.min():
         doubts.append(f"not steady: the rounds' medians go from {medians.min():.3g} to {medians.max():.3g} ms")
-    if busy:
-        doubts.append("other work was running on the machine")
     return (INVALID if invalid else SEMIVALID if doubts else VALID), (*invalid, *doubts)
 
 

@@ -95,8 +95,5 @@ def bench_adb(
         bench = phone_legs.Bench(device, runner, folder, Path(local), binary)
         stations = phone_legs.phone_stations(bench, subjects, runtimes, delegates, threads, dataset, split, samples)
         phone.wait_until_cool(device, 300, lambda text: click.echo(text, err=True))
-        for doubt in phone.doubts(phone.conditions(device)):
-            for station in stations:
-                station.warnings = (*station.warnings, doubt)
         read = functools.partial(phone_legs.conditions, device, held)
         run_and_print(stations, phone.describe(device), plan, read, out, as_json)

@@ -176,6 +176,6 @@ def test_a_doubtful_state_is_told(phone: Callable, model: Path, fermobile: Calla
     device.program("dumpsys", "[ $1 = battery ] && printf '  USB powered: false\\n  level: 7\\n'")
     result = fermobile("bench", "adb", model, "--runner", "python", *QUICK, "--json")
     [row] = [json.loads(line) for line in result.stdout.splitlines()]
-    assert "battery was at 7 %" in row["warnings"][0]
+    assert any("battery was at 7 %" in reason for reason in row["validity_reasons"])
     assert row["conditions"]["before"]["battery_percent"] == 7
     assert os.environ["ANDROID_ADB_SERVER_PORT"] != "5037"

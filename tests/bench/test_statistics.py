@@ -49,9 +49,10 @@ def test_what_speaks_against_a_latency_is_said(parts: list[list[int]], validity:
     assert reason in " ".join(reasons)
 
 
-def test_a_busy_machine_is_a_doubt() -> None:
+def test_doubts_and_faults_from_outside_count() -> None:
     figures, samples = summarise(rounds(10.0, 1), 1, 1, [])
-    assert judge(figures, samples, busy=True)[0] == "semivalid"
+    assert judge(figures, samples, ["the device was hot"]) == ("semivalid", ("the device was hot",))
+    assert judge(figures, samples, faults=["emulated"]) == ("invalid", ("emulated",))
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, "same"), (1.2, "slower"), (0.8, "faster"), (1.005, "same")])

@@ -59,7 +59,7 @@ def test_eye_geometry_of_known_points() -> None:
 
 def test_faces_in_too_few_of_the_images_are_refused(portrait: np.ndarray, detector: Detector) -> None:
     empty = [np.full((64, 64, 3), 90, np.uint8)] * 21
-    with pytest.raises(DatasetError, match="found in 20 of 41 images.*at least 50%"):
+    with pytest.raises(DatasetError, match=r"found in 20 of 41 images.*at least 50%"):
         measure_crop([*_crops(portrait, detector, DEFAULT_CROP, 20), *empty], detector)
 
 
