@@ -23,6 +23,9 @@ from .phone import doubts
 from .rows import Delegation, Device, Leg, Model, Row, SustainedPoint
 from .statistics import judge, summarise
 
+#: Processors that others may use before a latency is doubted.
+_BUSY = 0.4
+
 NNAPI_WARNING = "NNAPI is deprecated since Android 15 and absent from LiteRT in Play services"
 EMULATED = "emulated processor: the answers count, the milliseconds mean nothing"
 
@@ -266,10 +269,10 @@ def _row(
 def _doubts(station: Station, conditions: dict[str, Any]) -> list[str]:
     """What the machine's conditions before and after say against a latency."""
     found = [*doubts(conditions["before"]), *doubts(conditions["after"])]
-    # The first state is read before anything is measured: what load there is, is not ours.
+    # The first state is read while no leg works: what load there is, is not ours.
     load = station.states[0].get("load") if station.states else None
-    if load is not None and load > 0.5 * (station.opened.get("cores") or 1) + 0.5:
-        found.append("other work was running on the machine")
+    if load is not None and load > _BUSY:
+        found.append(f"other work was using {load:.2g} processors")
     return list(dict.fromkeys(found))
 
 

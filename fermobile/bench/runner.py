@@ -208,6 +208,9 @@ def described(details: dict[str, Any]) -> dict[str, Any]:
 class Runner:
     """One model on one runtime; the commands of the protocol are its methods."""
 
+    def __init__(self) -> None:
+        self._ticks: tuple[int, int] | None = None
+
     def open(self, model: str, runtime: str, delegate: str, threads: int, mean: float, std: float) -> dict[str, Any]:
         if runtime not in BACKENDS:
             raise Unsupported(f"unknown runtime {runtime!r}; this runner knows: {', '.join(BACKENDS)}")
@@ -268,7 +271,14 @@ class Runner:
         return {"n": len(images), "seconds": seconds}
 
     def state(self) -> dict[str, Any]:
-        return {"peak_mb": peak_mb(), "temperature": temperature(), "load": os.getloadavg()[0]}
+        """``load`` is of the time since the last call; of a quarter of a second, without work of ours, at the first."""
+        if self._ticks is None:
+            self._ticks = processor_ticks()
+            time.sleep(0.25)
+        before, self._ticks = self._ticks, processor_ticks()
+        spent = [b - a for a, b in zip(before or (), self._ticks or (), strict=False)]
+        load = None if not spent or spent[1] == 0 else spent[0] / spent[1] * (os.cpu_count() or 1)
+        return {"peak_mb": peak_mb(), "temperature": temperature(), "load": load}
 
     def _faces(self, path: str) -> np.ndarray:
         return np.memmap(path, np.uint8, "r").reshape(-1, *self._shape[:2], 3)
@@ -296,6 +306,16 @@ def peak_mb() -> float | None:
             return next(int(line.split()[1]) * 1.024e-3 for line in stream if line.startswith("VmHWM"))
     except (OSError, StopIteration):
         return None
+
+
+def processor_ticks() -> tuple[int, int] | None:
+    """(busy, all) time of all processors together since the system started; None where the system does not tell."""
+    try:
+        with open("/proc/stat") as stream:  # noqa: PTH123
+            ticks = [int(field) for field in stream.readline().split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)  # the fourth is idle, the fifth waits for a disk
 
 
 def temperature() -> float | None:

@@ -163,3 +163,15 @@ def test_unknown_commands_are_answered() -> None:
     replies = [json.loads(line.removeprefix(runner.MARK)) for line in done.stdout.splitlines()]
     assert replies[0]["error"] == "failed"
     assert replies[1] == {"bye": True}
+
+
+def test_load_is_what_others_use_at_first(link: RunnerLink) -> None:
+    """At the first call the runner rests; afterwards its own work counts too."""
+    assert link.ask({"do": "state"}, 20)["load"] >= 0
+    spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        with RunnerLink([sys.executable, runner.__file__], "beside work") as second:
+            assert second.ask({"do": "state"}, 20)["load"] > 0.4
+    finally:
+        spinning.kill()
+        spinning.wait()
