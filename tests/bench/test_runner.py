@@ -165,13 +165,11 @@ def test_unknown_commands_are_answered() -> None:
     assert replies[1] == {"bye": True}
 
 
-def test_load_is_what_others_use_at_first(link: RunnerLink) -> None:
-    """At the first call the runner rests; afterwards its own work counts too."""
-    assert link.ask({"do": "state"}, 20)["load"] >= 0
+def test_load_is_what_others_use_while_the_runner_rests(link: RunnerLink, tmp_path: Path) -> None:
+    link.ask(opening(model(tmp_path)), 60)
     spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        with RunnerLink([sys.executable, runner.__file__], "beside work") as second:
-            assert second.ask({"do": "state"}, 20)["load"] > 0.4
+        assert link.ask({"do": "state"}, 20)["load"] > 0.4
     finally:
         spinning.kill()
         spinning.wait()
