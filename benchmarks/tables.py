@@ -75,7 +75,7 @@ def replaced(document: str, name: str, text: str) -> str:
     pattern = re.compile(f"(?<={re.escape(start)}\n).*?(?={re.escape(end)})", re.DOTALL)
     if document.count(start) != 1 or not pattern.search(document):
         raise InputError(f"the document needs the lines {start!r} and {end!r}, once, around the table's place")
-    return pattern.sub(lambda _: f"\n{text}\n", document)
+    return pattern.sub(lambda _: f"\n{text}\n", document, count=1)
 
 
 def main() -> None:

@@ -58,3 +58,10 @@ def test_a_document_is_changed_between_its_markers_alone(
     assert ended.value.code == 2
     assert "<!-- table: rows/peers.jsonl -->" in capsys.readouterr().err
     assert document.read_text() == "# Text\n"
+
+
+def test_an_empty_place_is_filled_once_and_the_next_table_stays(tables: ModuleType) -> None:
+    places = "<!-- table: {0}.jsonl -->\n<!-- end of table -->\n"
+    document = places.format("a") + "between\n" + places.format("b")
+    filled = tables.replaced(document, "a.jsonl", "text")
+    assert filled == document.replace("a.jsonl -->\n", "a.jsonl -->\n\ntext\n", 1)
