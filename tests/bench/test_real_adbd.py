@@ -25,6 +25,10 @@ mount -t proc proc "$ROOT/proc"
 mount --rbind /dev "$ROOT/dev"
 chroot "$ROOT" /usr/bin/env -i PATH=/system/bin HOME=/data/local/tmp /usr/sbin/adbd >"$ROOT/log" 2>&1 &
 export ADBD=$!
+for _ in {1..300}; do # an adb server looks for devices on this machine once, when it starts
+    (: </dev/tcp/127.0.0.1/5555) 2>/dev/null && break
+    sleep 0.2
+done
 trap 'adb kill-server' EXIT
 "$PYTHON" -c "$CALLS"
 """
