@@ -126,18 +126,25 @@ def diagnose(
     least = _distances(expected, relabelled).mean()
     if before.mean() < _NOISE:
         return fault
-    for kind, text, tensor in _mistaken_inputs(pixels, run.input):
+    simpler = before
+    for kind, text, tensor, double in _mistaken_inputs(pixels, run.input):
         after = _distances(by_name(reference(tensor), run, file), candidate)
-        if after.mean() < least and _explains(before, after):
+        likely = _explains(before, after) and (not double or _fell(simpler, after))
+        if after.mean() < least and likely:
             fault, least = Fault(kind, text, float(before.mean()), float(after.mean())), after.mean()
+        simpler = after
     return fault
 
 
 def _explains(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether distances (N,) of the same faces fell by more than chance and by enough."""
+    return _fell(before, after) and bool(after.mean() <= _MARGIN * before.mean())
+
+
+def _fell(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether distances (N,) of the same faces fell by more than chance."""
     gain = before - after
-    error = gain.std() / np.sqrt(len(gain))
-    return bool(gain.mean() > _SURE * error and after.mean() <= _MARGIN * before.mean())
+    return bool(gain.mean() > _SURE * gain.std() / np.sqrt(len(gain)))
 
 
 def by_name(scores: Scores, run: ModelContract, file: ModelContract) -> dict[str, np.ndarray]:
@@ -149,21 +156,26 @@ def by_name(scores: Scores, run: ModelContract, file: ModelContract) -> dict[str
     return out
 
 
-def _mistaken_inputs(pixels: np.ndarray, spec: InputSpec) -> list[tuple[str, str, np.ndarray]]:
-    """(kind, text, input tensor) for each mistake in how pixels become the input."""
+def _mistaken_inputs(pixels: np.ndarray, spec: InputSpec) -> list[tuple[str, str, np.ndarray, bool]]:
+    """(kind, text, input tensor, double) for each mistake in how pixels become the input.
+
+    A double mistake follows the single one that it holds.
+    """
     right = normalise(pixels, spec)
-    out = [("channels", "the file reads BGR where the run reads RGB: red and blue are swapped", right[..., ::-1])]
+    out = [
+        ("channels", "the file reads BGR where the run reads RGB: red and blue are swapped", right[..., ::-1], False)
+    ]
     for name, (mean, std) in _RANGES.items():
         if name == _range(spec):
             continue
         text = f"the file reads pixels in another range: {name} where the run reads {_range(spec)}"
-        out.append(("range", text, _scaled(pixels, mean, std)))
+        out.append(("range", text, _scaled(pixels, mean, std), False))
         swapped = _scaled(pixels[..., ::-1], mean[::-1], std[::-1])
-        out.append(("range", text + ", and BGR for RGB", swapped))
+        out.append(("range", text + ", and BGR for RGB", swapped, True))
     for zoom in _ZOOMS:
         closer = "tighter" if zoom > 1 else "wider"
         text = f"the file sees another crop margin: {closer} than the run's, the eyes about {zoom:g} times as far apart"
-        out.append(("crop", text, normalise(np.stack([rescale(p, zoom) for p in pixels]), spec)))
+        out.append(("crop", text, normalise(np.stack([rescale(p, zoom) for p in pixels]), spec), False))
     return out
 
 
