@@ -132,7 +132,8 @@ def test_bench_adb_runs_on_it_unchanged(
     result = fermobile("bench", "adb", DEFAULT_MODEL, "-s", serial, *quick)
     assert result.exit_code == 0, result.stderr
     [row] = read_rows(rows)
-    assert row.status == "ok" and row.device.emulated and "the milliseconds mean nothing" in row.warnings[0]
+    assert row.status == "ok" and row.device.emulated and row.validity == "invalid"
+    assert "the milliseconds mean nothing" in row.validity_reasons[0]
     device = adb.Device(serial)  # toybox's find, which is Android's, clears away what is old
     device.check("mkdir", f"{adb.FOLDER}/run.old")
     device.check("touch", "-d", "2020-01-01T00:00:00", f"{adb.FOLDER}/run.old")
