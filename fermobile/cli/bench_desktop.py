@@ -7,24 +7,14 @@ from pathlib import Path
 
 import click
 
-from .bench_options import comma_separated, data_options, plan_options, rows_option
+from .bench_options import data_options, leg_options, plan_options, rows_option
 
 
 @click.command("desktop")
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--runtime",
-    "runtimes",
-    callback=comma_separated(str),
-    default="ai-edge-litert",
-    show_default=True,
-    help="Of .tflite files: ai-edge-litert, litert-compiled-model, tflite-runtime, tf.lite, with commas; or all.",
-)
-@click.option(
-    "--delegate", "delegates", callback=comma_separated(str), default="cpu", show_default=True, help="cpu, gpu."
-)
-@click.option(
-    "--threads", callback=comma_separated(int), default="1", show_default=True, help="Numbers of threads: 1,2,4."
+@leg_options(
+    "Of .tflite files: ai-edge-litert, litert-compiled-model, tflite-runtime, tf.lite, with commas; or all.",
+    "cpu, gpu.",
 )
 @click.option(
     "--photo",

@@ -24,6 +24,30 @@ def comma_separated(kind: type) -> Callable[[click.Context, click.Parameter, str
     return callback
 
 
+def leg_options(runtimes: str, delegates: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--runtime, --delegate, --threads; the texts name the choices of a verb."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        names = comma_separated(str)
+        runtime = click.option(
+            "--runtime", "runtimes", callback=names, default="ai-edge-litert", show_default=True, help=runtimes
+        )
+        delegate = click.option(
+            "--delegate", "delegates", callback=names, default="cpu", show_default=True, help=delegates
+        )
+        return runtime(delegate(threads_option("1")(command)))
+
+    return decorate
+
+
+def threads_option(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--threads."""
+    numbers = comma_separated(int)
+    return click.option(
+        "--threads", callback=numbers, default=default, show_default=True, help="Numbers of threads: 1,2,4."
+    )
+
+
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--data, --split, --samples."""
     samples = click.option(
