@@ -14,6 +14,7 @@ import click
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Same seed, same bytes.")
 @click.option("--size", default=96, show_default=True, type=click.IntRange(16, 1024), help="Side of a face in pixels.")
 @click.option("--mesh", metavar="ict:PATH", help="Render ICT-FaceKit's mesh (its .npz) instead of the built-in one.")
+@click.option("--rates", metavar="disfa", help="Action units as often and as strong as in DISFA; no emotions.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Also draw the named expressions into this image file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -24,6 +25,7 @@ def data_synth(
     seed: int,
     size: int,
     mesh: str | None,
+    rates: str | None,
     workers: int | None,
     sheet: Path | None,
     as_json: bool,
@@ -33,9 +35,13 @@ def data_synth(
 
     Subjects never cross splits; 70 % are for training, 15 % for validation, 15 % for testing.
 
+    With --rates disfa only that set's eight action units are shown and labelled, at its frequencies and
+    intensities, 100 faces per person.
+
     \b
     Example:
       fermobile data synth --out data/synth --count 4000 --sheet sheet.png
+      fermobile data synth --out data/units --count 20000 --rates disfa --mesh ict:ict_facekit_light.npz
     """
     import json
     import time
@@ -50,7 +56,7 @@ def data_synth(
         check_image_target(sheet, force)
     start = time.monotonic()
     with progress("rendering", count, "faces") as advance:
-        write_synthetic(out, count, seed, size, mesh=mesh, workers=workers, force=force, advance=advance)
+        write_synthetic(out, count, seed, size, mesh=mesh, rates=rates, workers=workers, force=force, advance=advance)
     seconds = time.monotonic() - start
     if sheet is not None:
         write_image(sheet, contact_sheet(seed, mesh=mesh))

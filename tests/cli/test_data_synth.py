@@ -68,3 +68,13 @@ def test_a_missing_mesh_is_named(fermobile: Run, tmp_path: Path) -> None:
 
 def test_help_has_an_example(fermobile: Run) -> None:
     assert "Example:" in fermobile("data", "synth", "--help").stdout
+
+
+def test_rates_give_action_units_alone(fermobile: Run, tmp_path: Path) -> None:
+    result = fermobile(
+        "data", "synth", "--out", tmp_path / "set", "--count", 20, "--size", 16, "--rates", "disfa", "--json"
+    )
+    summary = json.loads(result.stdout)
+    assert summary["emotions"] == {} and list(summary["action_units"])[:3] == ["AU1", "AU2", "AU4"]
+    wrong = fermobile("data", "synth", "--out", tmp_path / "no", "--count", 20, "--rates", "bp4d")
+    assert wrong.exit_code == 2 and "choose from: disfa" in wrong.stderr

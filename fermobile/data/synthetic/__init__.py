@@ -5,6 +5,7 @@
     head.py / ict.py     the mesh: MediaPipe's 468 points (measured), or ICT-FaceKit's blendshapes
     fields.py            action units as displacements of that mesh
     expressions.py       which units a face shows: EMFACS emotions and free combinations
+    repertoire.py        which expressions a dataset shows, how often: emotions, or action units at DISFA's rates
     subjects.py skin.py  a person's shape and colours; the texture, with the folds each unit makes
     scene.py             pose, light, framing, camera
     render.py details.py raster.py    the drawing
@@ -14,9 +15,7 @@
 from __future__ import annotations
 
 from .dataset import (
-    DATASET_UNITS,
     DEFAULT_CROP,
-    SAMPLES_PER_SUBJECT,
     SyntheticFace,
     render_face,
     render_faces,
@@ -24,6 +23,7 @@ from .dataset import (
     write_synthetic,
 )
 from .expressions import PRESENT, UNITS, Expression, emotion_expression, expression, free_expression
+from .repertoire import DATASET_UNITS, SAMPLES_PER_SUBJECT
 from .sheet import contact_sheet
 
 __all__ = [

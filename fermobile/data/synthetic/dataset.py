@@ -13,32 +13,23 @@ import numpy as np
 from ...contract import CropSpec
 from ...errors import InputError
 from ...files import sha256
-from ...labels import EMOTIONS
 from ..info import EXACT_FRAMING, KEYPOINTS, DatasetInfo
 from ..manifest import write_dataset
 from ..parallel import cores, map_in_processes
-from .expressions import Expression, emotion_expression, free_expression
+from .expressions import Expression, emotion_expression
 from .head import Head, measured_head
 from .render import render
+from .repertoire import repertoire
 from .scene import PhotoFraming, Scene, random_photo, random_scene
 from .subjects import Subject, make_subject
 
 #: The framing of aligned crops: the whole face, with a little air for a dropped jaw.
 DEFAULT_CROP = CropSpec(eye_distance=0.31, eye_y=0.36)
 
-#: Faces per person: every emotion once, and four free combinations of action units.
-SAMPLES_PER_SUBJECT = 12
-
-#: The action units that a synthetic dataset labels.
-DATASET_UNITS: tuple[str, ...] = (
-    "AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU12", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26", "AU27",
-    "AU43",
-)  # fmt: skip
-
 # Of every twenty people fourteen are for training, three for validation, three for testing; the first three
 # people already fill all three splits.
 _SPLITS = ("train", "val", "test", "train", "train", "train", "train") * 2 + ("train", "val", "test") + ("train",) * 3
-_CHUNK = 4 * SAMPLES_PER_SUBJECT
+_CHUNK = 48
 _SIZES = range(16, 1025)
 
 
@@ -84,10 +75,15 @@ def open_head(mesh: str | None) -> Head:
 
 
 def render_face(
-    seed: int, index: int, size: int = 96, crop: CropSpec = DEFAULT_CROP, mesh: str | None = None
+    seed: int,
+    index: int,
+    size: int = 96,
+    crop: CropSpec = DEFAULT_CROP,
+    mesh: str | None = None,
+    rates: str | None = None,
 ) -> SyntheticFace:
     """The aligned crop number ``index`` of ``seed``."""
-    subject, face, scene, _ = _sample(seed, index, open_head(mesh).identities)
+    subject, face, scene, _ = _sample(seed, index, open_head(mesh).identities, rates)
     return _finish(index, subject, face, *render(open_head(mesh), subject, face, scene, crop, size))
 
 
@@ -111,21 +107,22 @@ def render_faces(
     size: int = 96,
     crop: CropSpec = DEFAULT_CROP,
     mesh: str | None = None,
+    rates: str | None = None,
     workers: int = 1,
 ) -> Iterator[SyntheticFace]:
     """Aligned crops 0 … count - 1 of a seed, in order; the same bytes whatever the number of workers.
 
     Raises:
-        InputError: the size or the mesh cannot be used.
+        InputError: the size, the mesh or the rates cannot be used.
         RuntimeFailure: a worker process died.
     """
     if size not in _SIZES:
         raise InputError(f"size {size} is not in {_SIZES.start}..{_SIZES.stop - 1}")
     if count < 1:
         raise InputError(f"count {count} is not positive")
-    open_head(mesh)  # complain here, not in a worker
+    open_head(mesh), repertoire(rates)  # complain here, not in a worker
     starts = range(0, count, _CHUNK)
-    work = functools.partial(_render_chunk, seed=seed, stop=count, size=size, crop=crop, mesh=mesh)
+    work = functools.partial(_render_chunk, seed=seed, stop=count, size=size, crop=crop, mesh=mesh, rates=rates)
     if workers <= 1 or len(starts) == 1:
         for start in starts:
             yield from work(start)
@@ -141,6 +138,7 @@ def write_synthetic(
     size: int = 96,
     crop: CropSpec = DEFAULT_CROP,
     mesh: str | None = None,
+    rates: str | None = None,
     workers: int | None = None,
     force: bool = False,
     advance: Callable[[int], None] | None = None,
@@ -148,36 +146,38 @@ def write_synthetic(
     """Write a dataset folder of aligned faces with emotion, AU and keypoint labels, split by subject 70/15/15.
 
     Args:
+        rates: None shows every emotion equally often; "disfa" shows that set's action units at its rates, and
+            labels these alone.
         workers: processes; None for one per core that we may use.
         advance: called with 1 for every face written.
     Raises:
-        InputError: the count, the size or the mesh cannot be used.
+        InputError: the count, the size, the mesh or the rates cannot be used.
         OutputExistsError: the folder exists and ``force`` is not set.
     """
     folder = Path(folder)
-    options = {"count": count, "seed": seed, "size": size, **({"mesh": mesh} if mesh else {})}
-    head = open_head(mesh)
+    options = {"count": count, "seed": seed, "size": size, "mesh": mesh, "rates": rates}
+    head, shown = open_head(mesh), repertoire(rates)
     extra: dict[str, Any] = {
         "seed": seed,
         "count": count,
-        "subjects": -(-count // SAMPLES_PER_SUBJECT),
+        "subjects": -(-count // shown.samples),
         **EXACT_FRAMING,
     }
     if mesh is not None:
         extra["mesh"] = {"file": mesh, "sha256": sha256(Path(mesh.partition(":")[2]))}
     info = DatasetInfo(
-        name=f"synthetic-{seed}",
-        emotions=EMOTIONS,
-        action_units=DATASET_UNITS,
+        name=f"synthetic-{seed}" if rates is None else f"synthetic-{rates}-{seed}",
+        emotions=shown.emotions,
+        action_units=shown.units,
         licence=f"CC0-1.0 (rendered; {head.licence})",
-        source=" ".join(["fermobile data synth", *(f"--{name} {value}" for name, value in options.items())]),
+        source=" ".join(["fermobile data synth", *(f"--{k} {v}" for k, v in options.items() if v is not None)]),
         crop=crop,
         keypoints=KEYPOINTS,
         extra=extra,
     )
     with write_dataset(folder, info, force) as writer:
-        for face in render_faces(count, seed, size, crop, mesh, workers or cores()):
-            aus = {unit: face.aus[unit] for unit in DATASET_UNITS}
+        for face in render_faces(count, seed, size, crop, mesh, rates, workers or cores()):
+            aus = {unit: face.aus[unit] for unit in shown.units}
             labels = {"split": face.split, "subject": face.subject, "emotion": face.emotion, "aus": aus}
             writer.add_array(face.image, keypoints=face.keypoints.tolist(), **labels)
             if advance is not None:
@@ -185,8 +185,10 @@ def write_synthetic(
     return folder
 
 
-def _render_chunk(start: int, seed: int, stop: int, size: int, crop: CropSpec, mesh: str | None) -> list[SyntheticFace]:
-    return [render_face(seed, i, size, crop, mesh) for i in range(start, min(start + _CHUNK, stop))]
+def _render_chunk(
+    start: int, seed: int, stop: int, size: int, crop: CropSpec, mesh: str | None, rates: str | None
+) -> list[SyntheticFace]:
+    return [render_face(seed, i, size, crop, mesh, rates) for i in range(start, min(start + _CHUNK, stop))]
 
 
 @functools.lru_cache(maxsize=4)
@@ -194,12 +196,14 @@ def _subject(seed: int, number: int, identities: int) -> Subject:
     return make_subject(seed, number, identities)
 
 
-def _sample(seed: int, index: int, identities: int) -> tuple[Subject, Expression, Scene, PhotoFraming]:
+def _sample(
+    seed: int, index: int, identities: int, rates: str | None = None
+) -> tuple[Subject, Expression, Scene, PhotoFraming]:
     """Everything that determines picture ``index``."""
-    number, turn = divmod(index, SAMPLES_PER_SUBJECT)
-    order = np.random.default_rng([seed, 2, number]).permutation(SAMPLES_PER_SUBJECT)[turn]
+    shown = repertoire(rates)
+    number, turn = divmod(index, shown.samples)
     rng = np.random.default_rng([seed, 0, index])
-    face = emotion_expression(EMOTIONS[order], rng) if order < len(EMOTIONS) else free_expression(rng)
+    face = shown.show(seed, number, turn, rng)
     return _subject(seed, number, identities), face, random_scene(rng), random_photo(rng)
 
 

@@ -20,7 +20,8 @@ PARTING = ("AU16", "AU25", "AU26", "AU27")
 
 #: A unit counts as present from this intensity on; weaker ones are drawn nowhere but as traces below it.
 PRESENT = 0.35
-_TRACE = 0.10
+#: Traces that are no expression at all stay below this.
+TRACE = 0.10
 
 #: Units that at low intensity would look like another one: drooping lids are not closed eyes, a mouth that is
 #: stretched a little is a dropped jaw, lips tightened a little are lips at rest.
@@ -80,7 +81,7 @@ def emotion_expression(emotion: str, rng: np.random.Generator) -> Expression:
     if emotion == "surprise" and rng.random() < 0.25:
         units = units - {"AU26"} | {"AU27"}
     for unit, probability in _COMPANIONS[emotion]:
-        if rng.random() < probability and _compatible(unit, units):
+        if rng.random() < probability and compatible(unit, units):
             units.add(unit)
     return _express(emotion, units, rng, one_sided=emotion == "contempt")
 
@@ -89,7 +90,7 @@ def free_expression(rng: np.random.Generator) -> Expression:
     """A random combination of one to five compatible units; its emotion is unlabelled."""
     units: set[str] = set()
     for unit in rng.permutation(UNITS)[: rng.integers(4, 11)]:
-        if len(units) < 5 and _compatible(str(unit), units):
+        if len(units) < 5 and compatible(str(unit), units):
             units.add(str(unit))
     return _express("", units, rng)
 
@@ -104,7 +105,8 @@ def expression(emotion: str = "", intensities: Mapping[str, float] | None = None
     return Expression(emotion, activation)
 
 
-def _compatible(unit: str, units: set[str]) -> bool:
+def compatible(unit: str, units: set[str]) -> bool:
+    """Whether a unit may be shown together with all of ``units``."""
     return not any(frozenset((unit, other)) in _EXCLUSIVE for other in units)
 
 
@@ -112,7 +114,7 @@ def _express(emotion: str, units: set[str], rng: np.random.Generator, one_sided:
     if units & set(PARTING):
         units = units | {"AU25"}
     strength = rng.uniform(0.45, 1.0)  # one person's units grow together
-    activation = rng.uniform(0, _TRACE, (len(UNITS), 2)) * (rng.random((len(UNITS), 1)) < 0.2)
+    activation = rng.uniform(0, TRACE, (len(UNITS), 2)) * (rng.random((len(UNITS), 1)) < 0.2)
     for unit in sorted(units):
         value = np.clip(strength + rng.normal(0, 0.15), 0.42, 1.0)
         value = max(value, _LEAST.get(unit, 0.0), 0.6 if one_sided else 0.0)
