@@ -5,20 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..errors import DatasetError, ImageError
 from . import duplicates
+from .fingerprints import Fingerprints, fingerprints
 from .manifest import SPLITS, Dataset
-from .splits import join
+from .splits import crossing_subjects, join
 
 ERROR, WARNING = "error", "warning"
 _EXAMPLES = 5
-_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -72,22 +70,12 @@ class CheckReport:
         return dataclasses.asdict(self)
 
 
-@dataclass(frozen=True)
-class _Images:
-    """Fingerprints of the images that can be read.  ``rows``: their numbers; the others are aligned with it."""
-
-    rows: np.ndarray
-    digests: list[bytes]
-    thumbnails: np.ndarray
-    unreadable: dict[int, str]
-
-
 def check_dataset(dataset: Dataset, advance: Callable[[int], None] = lambda n: None) -> CheckReport:
     """Read every image and label; ``advance`` is told the images done.
 
     Near duplicates are those of :mod:`fermobile.data.duplicates`.
     """
-    images = _read_images(dataset, advance)
+    images = fingerprints(dataset, dataset.indices(), advance)
     equal_pairs, near_pairs = duplicates.duplicate_pairs(images.digests, images.thumbnails)
     split = dataset.split[images.rows].astype(str)
     equal_groups = join(len(split), equal_pairs.tolist())
@@ -114,32 +102,6 @@ def check_dataset(dataset: Dataset, advance: Callable[[int], None] = lambda n: N
         similar=_duplicate_counts(similar_groups, split),
         findings=tuple(sorted(findings, key=lambda finding: finding.severity != ERROR)),
     )
-
-
-def _read_images(dataset: Dataset, advance: Callable[[int], None]) -> _Images:
-    def fingerprint(row: int) -> tuple[bytes, np.ndarray] | str:
-        try:
-            image = dataset.image(row)
-        except (ImageError, DatasetError) as error:
-            return str(error)
-        return duplicates.digest(image), duplicates.thumbnail(image)
-
-    rows: list[int] = []
-    digests: list[bytes] = []
-    unreadable: dict[int, str] = {}
-    thumbnails = np.empty((len(dataset), duplicates.THUMBNAIL_SIZE), np.uint8)
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(dataset), _BATCH):
-            batch = range(start, min(start + _BATCH, len(dataset)))
-            for row, result in zip(batch, pool.map(fingerprint, batch), strict=True):
-                if isinstance(result, str):
-                    unreadable[row] = result
-                    continue
-                thumbnails[len(rows)] = result[1]
-                rows.append(row)
-                digests.append(result[0])
-            advance(len(batch))
-    return _Images(np.array(rows, np.int64), digests, thumbnails[: len(rows)], unreadable)
 
 
 def _present(dataset: Dataset) -> list[str]:
@@ -174,7 +136,7 @@ def _duplicate_counts(groups: np.ndarray, split: np.ndarray) -> dict[str, Any]:
     return {"images": int((sizes[index] > 1).sum()), "groups": int((sizes > 1).sum()), "across": across}
 
 
-def _unreadable(dataset: Dataset, images: _Images) -> list[Finding]:
+def _unreadable(dataset: Dataset, images: Fingerprints) -> list[Finding]:
     if not images.unreadable:
         return []
     message = f"{len(images.unreadable)} of {len(dataset)} images cannot be read"
@@ -190,15 +152,11 @@ def _changed(dataset: Dataset) -> list[Finding]:
 
 
 def _subjects_across(dataset: Dataset) -> list[Finding]:
-    where: dict[str, set[str]] = {}
-    for subject, split in zip(dataset.subject, dataset.split, strict=True):
-        if subject:
-            where.setdefault(subject, set()).add(split)
-    crossing = {subject: splits for subject, splits in where.items() if len(splits) > 1}
+    crossing = crossing_subjects(dataset.subject, dataset.split)
     if not crossing:
         return []
-    examples = [f"{subject}: {', '.join(s for s in SPLITS if s in crossing[subject])}" for subject in sorted(crossing)]
-    message = f"{len(crossing)} of {len(where)} subjects are in more than one split"
+    examples = [f"{subject}: {', '.join(s for s in SPLITS if s in splits)}" for subject, splits in crossing.items()]
+    message = f"{len(crossing)} of {len(set(dataset.subject) - {''})} subjects are in more than one split"
     return [Finding(ERROR, "subjects_across_splits", message, tuple(examples[:_EXAMPLES]))]
 
 
@@ -269,7 +227,7 @@ def _empty_classes(
     return findings
 
 
-def _blank(dataset: Dataset, images: _Images) -> list[Finding]:
+def _blank(dataset: Dataset, images: Fingerprints) -> list[Finding]:
     blank = images.rows[duplicates.is_blank(images.thumbnails)]
     if not len(blank):
         return []
