@@ -11,6 +11,7 @@ _VERBS = {
     "synth": ("data_synth", "Render synthetic faces with exact labels."),
     "crop": ("data_crop", "Find, align and crop the faces of a dataset."),
     "measure": ("data_measure", "Measure how an already cropped dataset frames its faces."),
+    "folds": ("data_folds", "Divide a dataset by subject for a cross-validation."),
     "check": ("data_check", "Counts, duplicates, leaks between splits, and a contact sheet."),
 }
 

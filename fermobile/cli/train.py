@@ -11,6 +11,7 @@ import click
 @click.command()
 @click.argument("recipe")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Dataset folder, with train and val.")
+@click.option("--fold", type=int, help="Train on this fold of the dataset, from 1, instead of on its own splits.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
 @click.option("--weights", help="Start from 'imagenet', 'faces', 'none', a Keras weights file, or a run folder.")
 @click.option("--backbone", help="Backbone: mobilenet_v1 or mobilenet_v2.")
@@ -52,7 +53,7 @@ def train(recipe: str, data: Path, out: Path, resume: bool, force: bool, as_json
             "seed": options["seed"],
         }
     )
-    dataset = Dataset(data)
+    dataset = Dataset(data, options["fold"])
     from ..training import transfer  # only now: what is wrong so far is said before TensorFlow's seconds
 
     run = transfer.train(resolved, dataset, out, resume, force, TrainingReport(as_json))

@@ -81,6 +81,8 @@ def verify(
     if data is None:
         raise click.UsageError("name labelled faces with --data, or the run that the file was made from with --against")
     dataset = Dataset(data)
+    if run is not None:
+        dataset = dataset.as_trained(run.info["dataset"])
     total = stage_count(run is not None) * min(len(dataset.indices(split)), limit or len(dataset))
     with progress("verify", total, "faces") as advance:
         report = verify(file, dataset, split, run, Gates(max_f1_drop, max_class_f1_drop), limit, advance, runtime)
@@ -105,8 +107,9 @@ def _show(report: VerifyReport) -> None:
 
     console = open_console(None if sys.stdout.isatty() else 110)
     dataset = report.faces.dataset
+    fold = "" if dataset.fold is None else f" of fold {dataset.fold}"
     console.print(Text.assemble((str(report.file.path), "bold"), f"  sha256 {report.file.sha256[:16]}…"))
-    console.print(f"{len(report.faces)} faces of {dataset.folder} ({dataset.info.name}), split {report.split}")
+    console.print(f"{len(report.faces)} faces of {dataset.folder} ({dataset.info.name}), split {report.split}{fold}")
     for warning in report.warnings:
         console.print(Text.assemble(("warning:", "yellow"), f" {warning}"), soft_wrap=True)
     _show_stages(console, report)

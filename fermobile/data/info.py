@@ -12,6 +12,7 @@ from ..contract import CropSpec
 from ..errors import DatasetError
 from ..files import write_json
 from ..labels import ACTION_UNITS, EMOTIONS
+from .folds import Folds
 
 FORMAT_VERSION = 1
 
@@ -34,6 +35,7 @@ class DatasetInfo:
         licence, source: terms, and where it came from (a command or a citation).
         crop: geometry of the images when they are already cropped faces and it is known.
         keypoints: those of :data:`KEYPOINTS` that have columns; () when there are none.
+        folds: the test subjects of each round of a cross-validation; () when none is laid down.
         extra: whatever the maker wants to record (seed, command, counts).
     """
 
@@ -45,6 +47,7 @@ class DatasetInfo:
     source: str = ""
     crop: CropSpec | None = None
     keypoints: tuple[str, ...] = ()
+    folds: Folds = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -73,6 +76,7 @@ def read_info(folder: Path) -> tuple[DatasetInfo, str]:
             source=raw["source"],
             crop=_crop(raw.get("crop")),
             keypoints=tuple(raw.get("keypoints", ())),
+            folds=_folds(path, raw.get("folds", [])),
             extra=dict(raw.get("extra", {})),
         )
         digest = str(raw["sha256"])
@@ -97,10 +101,38 @@ def set_crop(folder: str | Path, crop: CropSpec) -> None:
     Raises:
         DatasetError: the folder is not a dataset, or its dataset.json is damaged.
     """
-    path = Path(folder) / "dataset.json"
     info, _ = read_info(Path(folder))
     extra = {key: value for key, value in info.extra.items() if key not in EXACT_FRAMING}
-    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), "crop": asdict(crop), "extra": extra})
+    _change(folder, crop=asdict(crop), extra=extra)
+
+
+def set_folds(folder: str | Path, folds: Folds) -> None:
+    """Lay down the folds of a dataset; like :func:`set_crop`, it leaves the content hash as it is.
+
+    Raises:
+        DatasetError: the folder is not a dataset, or its dataset.json is damaged.
+    """
+    read_info(Path(folder))
+    _change(folder, folds=folds)
+
+
+def _change(folder: str | Path, **values: Any) -> None:
+    path = Path(folder) / "dataset.json"
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **values})
+
+
+def _folds(path: Path, raw: Any) -> Folds:
+    """Raises DatasetError when somebody is in two folds, TypeError when it is no list of lists of names."""
+    fold_of: dict[str, int] = {}
+    for number, fold in enumerate(raw, 1):
+        for subject in fold:
+            if not isinstance(fold, list) or not isinstance(subject, str) or not subject:
+                raise TypeError(f"fold {number} is no list of subjects")
+            if fold_of.setdefault(subject, number) != number:
+                raise DatasetError(
+                    f"{path}: the subject {subject!r} is in fold {fold_of[subject]} and in fold {number}"
+                )
+    return tuple(map(tuple, raw))
 
 
 def _crop(raw: Any) -> CropSpec | None:

@@ -28,7 +28,8 @@ class JoinedDataset(Dataset):
     """All rows of ``first``, then the train rows of each of the ``added`` sets; see :class:`Dataset`.
 
     Labels are the union of the sets' labels; what a set does not label is unlabelled in its rows.  ``folder`` is that
-    of ``first``.  The paths of added rows begin with ``added-1/``, ``added-2/`` and so on.
+    of ``first``.  The paths of added rows begin with ``added-1/``, ``added-2/`` and so on, and so do their subjects
+    where the set is of another source: then one name does not mean one person.
 
     Raises:
         DatasetError: the faces of two sets are framed otherwise.
@@ -37,7 +38,7 @@ class JoinedDataset(Dataset):
     def __init__(self, first: Dataset, added: Sequence[Dataset]) -> None:
         for dataset in added:
             refuse_other_crop(first, dataset)
-        self.folder, self.parts = first.folder, (first, *added)
+        self.folder, self.fold, self.parts = first.folder, first.fold, (first, *added)
         self.info = _joined_info([part.info for part in self.parts])
         self.sha256 = _combined([part.sha256 for part in self.parts])
         rows = [np.arange(len(first)), *(np.flatnonzero(part.split == "train") for part in added)]
@@ -48,13 +49,27 @@ class JoinedDataset(Dataset):
             for part, row in zip(self._part.tolist(), self._row.tolist(), strict=True)
         ]
         pairs = list(zip(self.parts, rows, strict=True))
-        self.split, self.subject, self.emotion = (
-            np.concatenate([getattr(part, name)[chosen] for part, chosen in pairs])
-            for name in ("split", "subject", "emotion")
+        self.split, self.emotion = (
+            np.concatenate([getattr(part, name)[chosen] for part, chosen in pairs]) for name in ("split", "emotion")
+        )
+        self.subject = np.concatenate(
+            [_subjects(part, k, first.info)[chosen] for k, (part, chosen) in enumerate(pairs)]
         )
         self.votes = np.concatenate([_votes(part, self.info)[chosen] for part, chosen in pairs])
         self.aus = np.concatenate([part.au_labels(self.info.action_units)[chosen] for part, chosen in pairs])
         self.keypoints = np.concatenate([_keypoints(part, self.info)[chosen] for part, chosen in pairs])
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What a training remembers: as of the first set, with the hash of all, and the sets one by one."""
+        first, *added = (part.origin for part in self.parts)
+        joined = {"name": self.info.name, "sha256": self.sha256, "first_sha256": first["sha256"], "added": added}
+        return first | joined
+
+    def as_trained(self, origin: Mapping[str, Any]) -> Dataset:
+        """With the first set's splits of a training on it, see :meth:`Dataset.as_trained`."""
+        first = self.parts[0].as_trained(origin)
+        return self if first is self.parts[0] else JoinedDataset(first, self.parts[1:])
 
     def image(self, index: int) -> np.ndarray:
         """The image of one row, see :meth:`Dataset.image`."""
@@ -98,27 +113,29 @@ def images_to_compare(first: Dataset, added: Sequence[Dataset]) -> int:
     return held_out + sum(int((dataset.split == "train").sum()) for dataset in added) if added else 0
 
 
-def origin(dataset: Dataset) -> dict[str, Any]:
-    """Where a dataset is and what it is, as run.json keeps it; :func:`reopen` undoes it."""
-    first, *added = dataset.parts if isinstance(dataset, JoinedDataset) else (dataset,)
-    values: dict[str, Any] = {**_place(first), "sha256": dataset.sha256}
-    return values | ({"added": [_place(part) for part in added]} if added else {})
-
-
 def reopen(values: Mapping[str, Any], folder: Path | None = None, added: bool = True) -> Dataset:
-    """The dataset that :func:`origin` told.
+    """The dataset of a training.
 
     Args:
-        values: what it told.
+        values: "dataset" of run.json: the set's :attr:`~Dataset.origin` with the ``path`` of each folder.
         folder: where the first set is now, if it moved.
         added: also the added sets; who measures on val or test needs none.
     Raises:
-        DatasetError: a set is not there.
+        DatasetError: a set is not there, or its fold has other subjects today.
     """
-    first = Dataset(folder or Path(values["path"]))
+    first = Dataset(folder or Path(values["path"])).as_trained(values)
     if not added or not values.get("added"):
         return first
     return JoinedDataset(first, [Dataset(Path(place["path"])) for place in values["added"]])
+
+
+def where(dataset: Dataset) -> dict[str, Any]:
+    """What run.json keeps of a dataset, for :func:`reopen`."""
+    first, *added = dataset.parts if isinstance(dataset, JoinedDataset) else (dataset,)
+    values = {**dataset.origin, "path": str(first.folder.resolve())}
+    if added:
+        values["added"] = [{**part.origin, "path": str(part.folder.resolve())} for part in added]
+    return values
 
 
 def refuse_other_crop(first: Dataset, second: Dataset) -> None:
@@ -150,10 +167,6 @@ def _framing(crop: CropSpec) -> str:
     return f"eyes {crop.eye_distance:.2f} of the side apart at {crop.eye_y:.2f} of its height"
 
 
-def _place(dataset: Dataset) -> dict[str, str]:
-    return {"name": dataset.info.name, "sha256": dataset.sha256, "path": str(dataset.folder.resolve())}
-
-
 def _combined(hashes: Sequence[str]) -> str:
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
@@ -175,6 +188,13 @@ def _joined_info(infos: Sequence[DatasetInfo]) -> DatasetInfo:
         licence=texts("licence", "; "),
         source=texts("source", "; "),
     )
+
+
+def _subjects(dataset: Dataset, part: int, first: DatasetInfo) -> np.ndarray:
+    """A set's subjects, under names that are one person's only."""
+    if not part or (first.source and dataset.info.source == first.source):
+        return dataset.subject
+    return np.array([subject and f"added-{part}/{subject}" for subject in dataset.subject], dtype=object)
 
 
 def _votes(dataset: Dataset, info: DatasetInfo) -> np.ndarray:

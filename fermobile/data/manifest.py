@@ -15,6 +15,7 @@ annotators' counts per emotion; where present they give soft labels.  Keypoints 
 from __future__ import annotations
 
 import contextlib
+import copy
 import csv
 import functools
 import hashlib
@@ -29,6 +30,7 @@ import numpy as np
 
 from ..errors import DatasetError
 from ..files import sha256, write_json, writing_folder
+from .folds import among, fold_sha256, fold_splits
 from .images import read_image_file, read_rgb
 from .info import FORMAT_VERSION, DatasetInfo, read_info
 
@@ -69,6 +71,7 @@ class Dataset:
         folder: where it is.
         info: dataset.json.
         sha256: content hash over labels and images, as recorded when the set was written.
+        fold: the fold whose splits these are, from 1; None for those of samples.csv.
         paths: list of str, length N.
         split, subject, emotion: object arrays of str, (N,).
         votes: float32 (N, len(info.vote_emotions)); NaN rows where a sample has none.
@@ -76,10 +79,54 @@ class Dataset:
         keypoints: float32 (N, len(info.keypoints), 2), x then y in pixels of the image; NaN where unknown.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    split: np.ndarray
+    subject: np.ndarray
+    emotion: np.ndarray
+
+    def __init__(self, folder: str | Path, fold: int | None = None) -> None:
+        """Open ``folder``, with the splits of samples.csv or those of a fold (see :func:`.folds.fold_splits`).
+
+        Raises:
+            DatasetError: the folder is not a dataset, is damaged, or has no such fold.
+        """
+        self.folder, self.fold = Path(folder), fold
         self.info, self.sha256 = read_info(self.folder)
         self._read_samples()
+        self._own_split = self.split
+        if fold is not None:
+            self.split = fold_splits(self.subject, self.info.folds, fold, self.folder)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What a training remembers of its dataset: name, sha256, and the fold if one was chosen."""
+        found: dict[str, Any] = {"name": self.info.name, "sha256": self.sha256}
+        if self.fold is not None:
+            found |= {"fold": self.fold, "fold_sha256": fold_sha256(self.info.folds, self.fold)}
+        return found
+
+    def as_trained(self, origin: Mapping[str, Any]) -> Dataset:
+        """This set with the splits of a training on it, so that no face of that training is in test or val.
+
+        Args:
+            origin: what the training remembers, see :attr:`origin`; of another set it changes nothing.
+        Raises:
+            DatasetError: the fold has other subjects today.
+        """
+        fold = origin.get("fold")
+        if self.sha256 not in (origin.get("sha256"), origin.get("first_sha256")):
+            return self
+        found = self
+        if fold != self.fold:
+            found = copy.copy(self)
+            found.fold, found.split = fold, self._own_split
+            if fold is not None:
+                found.split = fold_splits(self.subject, self.info.folds, fold, self.folder)
+        if found.origin.get("fold_sha256") != origin.get("fold_sha256"):
+            raise DatasetError(
+                f"{self.folder}: fold {fold} tests other subjects than when the model was trained, so its test faces "
+                "may be training faces; lay the old folds down again, or train again"
+            )
+        return found
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -257,6 +304,7 @@ class DatasetWriter:
         self._shard: list[np.ndarray] = []
         self._shards = 0
         self._counts: dict[str, int] = {}
+        self._subjects: set[str] = set()
         self._images = hashlib.sha256()
 
     def add_array(self, image: np.ndarray, **labels: Any) -> None:
@@ -266,6 +314,17 @@ class DatasetWriter:
     def add_file(self, name: str, data: bytes, **labels: Any) -> None:
         """Add an encoded image file under ``images/name``."""
         self.add_row(Sample(path=self.store_file(name, data), **labels))
+
+    def add_copy(self, source: Dataset, row: int, **labels: Any) -> str:
+        """Add the image of another folder's row as it is stored there; returns its path in this one."""
+        name = source.paths[row]
+        packed = source._packed(name)
+        if packed is None:
+            path = self.store_file(name.removeprefix("images/"), read_image_file(source.folder / name))
+        else:
+            path = self.store_array(packed)
+        self.add_row(Sample(path=path, **labels))
+        return path
 
     def store_array(self, image: np.ndarray) -> str:
         """Keep an image as :meth:`add_array` does, for a row that follows; returns its path."""
@@ -299,6 +358,7 @@ class DatasetWriter:
         points = [f"{v:.2f}" for point in sample.keypoints for v in point] or [""] * (2 * len(self.info.keypoints))
         self._csv.writerow([sample.path, sample.split, sample.subject, sample.emotion, *votes, *aus, *points])
         self._counts[sample.split] = self._counts.get(sample.split, 0) + 1
+        self._subjects.add(sample.subject)
 
     def _flush(self) -> None:
         if self._shard:
@@ -324,6 +384,7 @@ class DatasetWriter:
             {
                 **asdict(self.info),
                 "crop": crop,
+                "folds": among(self.info.folds, self._subjects),  # of the people who are here after all
                 "format_version": FORMAT_VERSION,
                 "counts": self._counts,
                 "sha256": digest,

@@ -70,6 +70,27 @@ def subject_pairs(subjects: Sequence[str]) -> list[tuple[int, int]]:
     return [(first.setdefault(subject, i), i) for i, subject in enumerate(subjects) if subject]
 
 
+def crossing_subjects(subjects: Iterable[str], splits: Iterable[str]) -> dict[str, set[str]]:
+    """The subjects with samples in more than one split, and those splits."""
+    where: dict[str, set[str]] = {}
+    for subject, split in set(zip(subjects, splits, strict=True)):
+        if subject:
+            where.setdefault(subject, set()).add(split)
+    return {subject: where[subject] for subject in sorted(where) if len(where[subject]) > 1}
+
+
+def refuse_crossing_subjects(subjects: Iterable[str], splits: Iterable[str], where: object) -> None:
+    """Raise DatasetError when a person is on both sides of a split: a figure of such a set flatters the model."""
+    crossing = crossing_subjects(subjects, splits)
+    if crossing:
+        subject = next(iter(crossing))
+        raise DatasetError(
+            f"{where}: {len(crossing)} subject(s) are in more than one split ({subject}: "
+            f"{', '.join(sorted(crossing[subject]))}), which flatters the model; divide the set by subject with: "
+            f"fermobile data folds {where} --count 5, then train with --fold"
+        )
+
+
 def complete_splits(
     official: Sequence[str], strata: Sequence[str], groups: np.ndarray, fraction: float, seed: int
 ) -> tuple[np.ndarray, str]:

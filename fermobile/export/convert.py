@@ -93,7 +93,7 @@ def export_run(
                 f"{run_folder} was trained on another dataset than {calibration.folder}; only its own train split is "
                 "sure to hold none of its test images"
             )
-        calibration_set = draw_calibration_set(calibration, run.contract)
+        calibration_set = draw_calibration_set(calibration.as_trained(run.info["dataset"]), run.contract)
     elif calibration is not None:
         raise InputError("a calibration dataset is for the int8 export of a float run; leave --data out")
     origin = {"weights_sha256": run.weights_sha256}

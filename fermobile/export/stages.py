@@ -52,11 +52,14 @@ class Faces:
 def select_faces(dataset: Dataset, split: str, contract: ModelContract, limit: int | None = None) -> Faces:
     """The readable rows of a split that carry a label the model knows, evenly thinned to ``limit``.
 
+    On the dataset that the model was trained on, the splits are those of its fold.
+
     Raises:
         DatasetError: the split is empty, has no such label, or more than 5 % of its images cannot be read.
     """
     if split not in SPLITS:
         raise InputError(f"unknown split {split!r}; choose from: {', '.join(SPLITS)}")
+    dataset = dataset.as_trained(contract.provenance.get("dataset", {}))
     truth = {}
     if contract.emotions:
         truth["emotion"] = one_hot(dataset.hard_labels(contract.emotions), len(contract.emotions))

@@ -25,8 +25,7 @@ def to_dict(report: VerifyReport, rejected: Path | None = None) -> dict[str, Any
         "emotions": list(contract.emotions),
         "action_units": list(contract.action_units),
         "dataset": {
-            "name": dataset.info.name,
-            "sha256": dataset.sha256,
+            **dataset.origin,
             "split": report.split,
             "images": len(report.faces),
             "unreadable": report.faces.unreadable,

@@ -10,16 +10,18 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from ..errors import RuntimeFailure
 from ..files import write_text
 from ..models.keras import keras, tf
-from ..models.network import heads, logits_model
-from .losses import total_loss
+from .losses import TargetTensors
+from .objective import Objective
 
 #: Seconds between checkpoints inside an epoch.
 _SAVE_EVERY = 180.0
@@ -48,8 +50,13 @@ class Silent:
         pass
 
 
-#: (images or features, targets of total_loss)
-Batch = tuple[tf.Tensor, Sequence[tf.Tensor]]
+class Batch(NamedTuple):
+    """Images or features, their targets, and which of the training rows they are, int64 (B,)."""
+
+    images: tf.Tensor
+    targets: TargetTensors
+    positions: np.ndarray
+
 
 #: ``epochs(epoch, step)`` gives an epoch's batches from ``step`` on, the same ones every time
 Epochs = Callable[[int, int], Iterable[Batch]]
@@ -91,19 +98,22 @@ class Stage:
         schedule: length and learning rate.
         ema: decay of the averaged copy that is validated and kept; 0 trains without one.
         patience: epochs without improvement after which the stage stops.
+        objective: what a batch costs; the heads' own losses when none is given.
     """
 
     def __init__(
-        self, name: str, folder: Path, model: keras.Model, schedule: Schedule, ema: float = 0.0, patience: int = 1000
-    ) -> None:
+        self, name: str, folder: Path, model: keras.Model, schedule: Schedule, ema: float = 0.0, patience: int = 1000,
+        objective: Objective | None = None,
+    ) -> None:  # fmt: skip
         self.name, self.folder, self.model, self.schedule, self.patience = name, folder, model, schedule, patience
+        self._objective = objective or Objective(model)
+        self._parts: list[str] = []
+        self._variables = [*model.trainable_variables, *self._objective.variables]
         self._optimizer = keras.optimizers.Adam(_WarmupCosine(schedule))
-        self._optimizer.build(model.trainable_variables)
+        self._optimizer.build(self._variables)
         self._averaged = [v for v in model.weights if v.dtype.is_floating] if ema else []
         self._shadow = [tf.Variable(v, trainable=False) for v in self._averaged]
         self._decay = ema
-        self._logits = logits_model(model)
-        self._heads = heads(model)
         self._state = {
             key: tf.Variable(value, dtype=tf.float64, trainable=False)
             for key, value in (("epoch", 0), ("step", 0), ("loss", 0), ("best", -1), ("waited", 0), ("seconds", 0))
@@ -111,8 +121,9 @@ class Stage:
         # Keras keeps the generators of dropout masks out of its checkpoints, and so has no public name for them.
         masks = [m._random_generator._generator for m in model.layers if isinstance(m, keras.layers.Dropout)]
         checkpoint = tf.train.Checkpoint(
-            model=model, optimizer=self._optimizer, shadow=self._shadow, state=list(self._state.values()), masks=masks
-        )
+            model=model, optimizer=self._optimizer, shadow=self._shadow, state=list(self._state.values()), masks=masks,
+            method=list(self._objective.variables),
+        )  # fmt: skip
         self._checkpoints = tf.train.CheckpointManager(checkpoint, str(folder / "checkpoints" / name), max_to_keep=1)
         self._best = folder / "checkpoints" / f"{name}.best.weights.h5"
         self._best.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +146,7 @@ class Stage:
         """
         if self._checkpoints.latest_checkpoint:
             self._checkpoints.restore_or_initialize()
+        self._objective.resume(int(self._get("epoch")), int(self._get("step")))
         _forget(self.folder / "metrics.jsonl", self.name, int(self._get("epoch")))
         writer = tf.summary.create_file_writer(str(self.folder / "logs" / self.name))
         while self._get("epoch") < self.schedule.epochs and self._get("waited") < self.patience:
@@ -158,14 +170,10 @@ class Stage:
         label = f"{self.name} {epoch + 1}/{self.schedule.epochs}"
         with report.progress(label, self.schedule.steps, "batches") as advance:
             advance(step)
-            for images, targets in batches(epoch, step):
-                loss = float(self._train_step(images, targets))
-                if not math.isfinite(loss):
-                    raise RuntimeFailure(
-                        f"{self.name}: the loss is {loss} in epoch {epoch + 1}, batch {step + 1}; start again with "
-                        f"--force and a learning rate below {self.schedule.learning_rate:g} ({self.name}.learning_rate "
-                        "in the recipe; --learning-rate sets that of tune and quantize)"
-                    )
+            for batch in batches(epoch, step):
+                values, signals = self._train_step(batch.images, batch.targets)
+                loss = self._checked(values.numpy(), epoch, step)
+                self._objective.after_step(epoch, step, batch.positions, signals)
                 step += 1
                 self._state["step"].assign(step)
                 self._state["loss"].assign_add(loss)
@@ -177,20 +185,40 @@ class Stage:
                     saved = began = now
         self._state["seconds"].assign_add(time.monotonic() - began)
 
-    def _step(self, images: tf.Tensor, targets: Sequence[tf.Tensor]) -> tf.Tensor:
-        variables = self.model.trainable_variables
+    def _checked(self, values: np.ndarray, epoch: int, step: int) -> float:
+        """The batch's loss: the sum of its parts, which the size of its gradient follows in ``values``.
+
+        Raises:
+            RuntimeFailure: one of them is not finite; what was saved before is still good.
+        """
+        *parts, gradient = values.tolist()
+        named = {
+            **{f"{name} loss": value for name, value in zip(self._parts, parts, strict=True)},
+            "gradient": gradient,
+        }
+        broken = [f"the {name} is {value}" for name, value in named.items() if not math.isfinite(value)]
+        if broken:
+            raise RuntimeFailure(
+                f"{self.name}: {', '.join(broken)} in epoch {epoch + 1}, batch {step + 1}; the checkpoint before it is "
+                f"kept. Start again with --force and a learning rate below {self.schedule.learning_rate:g} "
+                f"({self.name}.learning_rate in the recipe; --learning-rate sets that of tune and quantize)"
+            )
+        return float(sum(parts))
+
+    def _step(self, images: tf.Tensor, targets: TargetTensors) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """One update; the parts of the loss with the gradient's norm behind them, and the objective's signals."""
         with tf.GradientTape() as tape:
-            logits = self._logits(images, training=True)
-            logits = logits if isinstance(logits, list | tuple) else [logits]
-            loss = total_loss(self._heads, logits, targets)
-        gradients = tape.gradient(loss, variables)
-        self._optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            parts, signals = self._objective(images, targets)
+            loss = tf.add_n(list(parts.values()))
+        self._parts = list(parts)  # while the graph is traced
+        gradients = tape.gradient(loss, self._variables)
+        self._optimizer.apply_gradients(zip(gradients, self._variables, strict=True))
         if self._shadow:
             count = tf.cast(self._optimizer.iterations, tf.float32)
             decay = tf.minimum(self._decay, (1 + count) / (10 + count))
             for mean, value in zip(self._shadow, self._averaged, strict=True):
                 mean.assign(decay * mean + (1 - decay) * value)
-        return loss
+        return tf.stack([*parts.values(), tf.linalg.global_norm(gradients)]), signals
 
     def _validate(self, score: Callable[[], dict[str, float]]) -> dict[str, Any]:
         epoch, steps = int(self._get("epoch")), max(1.0, self._get("step"))
@@ -206,6 +234,7 @@ class Stage:
             "epoch": epoch + 1,
             "loss": round(self._get("loss") / steps, 6),
             **{key if key == "score" else f"val_{key}": round(value, 6) for key, value in measured.items()},
+            **self._objective.figures(),
             "seconds": round(self._get("seconds"), 1),
         }
         self._state["best"].assign(max(measured["score"], self._get("best")))

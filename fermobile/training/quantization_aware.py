@@ -48,9 +48,10 @@ def quantize(
         raise RunError(f"{run.folder} is quantized already")
     if run.info["dataset"]["sha256"] != dataset.sha256:
         raise RunError(f"{run.folder} was trained on another dataset than {dataset.folder}")
+    dataset = dataset.as_trained(run.info["dataset"])
     recipe, parent = run.recipe, run.weights_sha256
     contract = _with_origin(run)
-    status = claim_folder(folder, resume, force, recipe, dataset.sha256, source=run.folder, parent=parent)
+    status = claim_folder(folder, resume, force, recipe, dataset.origin, [run.folder], parent)
     if status == "finished":
         return Run.open(folder)
     rows, held_out = dataset.indices("train"), dataset.indices("val")
@@ -71,7 +72,7 @@ def quantize(
         return validation_score(dataset, held_out, contract, lambda: predict_rows(model, dataset, held_out, contract))
 
     epochs = augmented_epochs(dataset, rows, targets, contract.input, batch, recipe)
-    settle_ranges(model, (images for images, _ in itertools.islice(epochs(0, 0), _SETTLE)))
+    settle_ranges(model, (batch.images for batch in itertools.islice(epochs(0, 0), _SETTLE)))
     # No averaged copy: the quantizers' ranges follow the weights step by step, and the cosine ends at zero.
     Stage("quantize", folder, model, schedule).fit(_taught(epochs, teacher), score, report)
     contract = calibrated(contract, dataset, held_out, predict_rows(model, dataset, held_out, contract))
@@ -126,10 +127,10 @@ def _taught(epochs: Epochs, teacher: keras.Model) -> Epochs:
     taught_heads = heads(teacher)
 
     def epoch(number: int, step: int) -> Iterator[Batch]:
-        for images, (emotion, emotion_weight, au, au_weight) in epochs(number, step):
-            said = answer(images)
+        for batch in epochs(number, step):
+            said = answer(batch.images)
             known = dict(zip(taught_heads, said if isinstance(said, list | tuple) else [said], strict=True))
-            yield images, (known.get("emotion", emotion), emotion_weight, known.get("au", au), au_weight)
+            yield batch._replace(targets=batch.targets._replace(**known))
 
     return epoch
 

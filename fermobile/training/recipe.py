@@ -69,6 +69,48 @@ class LabelRecipe:
 
 
 @dataclass(frozen=True)
+class LossRecipe:
+    """``au``: loss of the action units, a name of :data:`fermobile.training.au_losses.AU_LOSSES`; ``pooled`` counts
+    over all units together where the loss counts (precision_recall)."""
+
+    au: str = "bce"
+    pooled: bool = False
+
+
+@dataclass(frozen=True)
+class SelfCureRecipe:
+    """Self-Cure Network (Wang et al. 2020) in stage 2, on the emotion head.
+
+    ``high_share``: β, the share of a batch that counts as important; ``rank_margin``: δ1, how much more important it
+    has to be (0.15 for batches of 1,024, 0.07 for 64); ``relabel_margin``: δ2; ``relabel_from``: the first epoch that
+    relabels; ``relabel_group``: "low" relabels the unimportant part only (the paper), "all" every face (its code).
+    """
+
+    enabled: bool = False
+    high_share: float = 0.7
+    rank_margin: float = 0.07
+    relabel_margin: float = 0.2
+    relabel_from: int = 10
+    relabel_group: str = "low"
+
+
+@dataclass(frozen=True)
+class ConsistencyRecipe:
+    """Erasing attention consistency (Zhang et al. 2022) in stage 2: ``weight`` is λ, 5 in the paper; 0 for none."""
+
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class DistillRecipe:
+    """Soft labels of ``teachers`` (run folders): they weigh ``weight``, the labels the rest (Hinton et al. 2015)."""
+
+    teachers: tuple[str, ...] = ()
+    temperature: float = 2.0
+    weight: float = 0.5
+
+
+@dataclass(frozen=True)
 class QuantizeRecipe:
     """Quantization-aware fine-tuning."""
 
@@ -96,6 +138,10 @@ class Recipe:
     tune: TuneRecipe = field(default_factory=TuneRecipe)
     labels: LabelRecipe = field(default_factory=LabelRecipe)
     augment: Augment = field(default_factory=Augment)
+    loss: LossRecipe = field(default_factory=LossRecipe)
+    self_cure: SelfCureRecipe = field(default_factory=SelfCureRecipe)
+    consistency: ConsistencyRecipe = field(default_factory=ConsistencyRecipe)
+    distill: DistillRecipe = field(default_factory=DistillRecipe)
     quantize: QuantizeRecipe = field(default_factory=QuantizeRecipe)
     ema: float = 0.999
     patience: int = 4
@@ -210,3 +256,12 @@ def _check(r: Recipe) -> None:
     need(0 <= r.labels.balance <= 1 and 0 <= r.labels.au_balance <= 1, "labels.balance is not in 0..1")
     need(0 <= r.network.dropout < 1, "network.dropout is not in 0..1")
     need(r.patience >= 1, "patience must be at least 1")
+    cure, emotions = r.self_cure, "emotion" in r.tasks
+    need(emotions or not (cure.enabled or r.consistency.weight), "self_cure and consistency need the task 'emotion'")
+    need(0 < cure.high_share < 1, "self_cure.high_share is not between 0 and 1")
+    need(cure.rank_margin >= 0 and cure.relabel_margin >= 0, "a margin of self_cure is negative")
+    need(cure.relabel_from >= 1, "self_cure.relabel_from: epochs count from 1")
+    need(cure.relabel_group in ("low", "all"), f"self_cure.relabel_group {cure.relabel_group!r}: 'low' or 'all'")
+    need(r.consistency.weight >= 0 and math.isfinite(r.consistency.weight), "consistency.weight cannot be negative")
+    need(0 <= r.distill.weight <= 1, "distill.weight is not in 0..1")
+    need(math.isfinite(r.distill.temperature) and r.distill.temperature > 0, "distill.temperature must be positive")

@@ -16,6 +16,7 @@ import functools
 import importlib.metadata
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -155,24 +156,26 @@ def claim_folder(
     resume: bool,
     force: bool,
     recipe: Recipe,
-    dataset_sha256: str,
-    source: Path,
+    dataset: Mapping[str, Any],
+    sources: Sequence[Path],
     parent: str | None = None,
 ) -> Literal["new", "training", "finished"]:
     """Whether a run may be written to ``folder``, and how far the one to resume there is; changes nothing.
 
     Args:
-        source: the run or file that the run starts from, which must not lie in ``folder``.
+        dataset: what the run is trained on, see :attr:`fermobile.data.manifest.Dataset.origin`.
+        sources: runs and files that the run starts from, which must not lie in ``folder``.
         parent: hash of the weights of the run that a quantized run starts from; None for a float run.
     Raises:
         OutputExistsError: the folder is taken and neither ``resume`` nor ``force`` is given.
         RunError: ``resume`` finds a run that was started otherwise.
-        InputError: ``force`` would delete ``source``, or what is not a run.
+        InputError: ``force`` would delete one of ``sources``, or what is not a run.
     """
     if not folder.exists() or not any(folder.iterdir()):
         return "new"
-    if source.exists() and source.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{folder} holds {source}, which the run starts from; choose another folder for --out")
+    for source in sources:
+        if source.exists() and source.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{folder} holds {source}, which the run starts from; choose another folder for --out")
     if not resume:
         refuse_existing(folder, force, RUN_FILE)
         return "new"
@@ -181,11 +184,12 @@ def claim_folder(
         verb = "quantize" if info["quantized"] else "train"
         raise RunError(f"{folder} was started by 'fermobile {verb}'; resume it with that")
     if info.get("parent") != parent:
-        raise RunError(f"{folder} was started from another run than {source}: {info.get('parent_path', 'unknown')}")
+        raise RunError(f"{folder} was started from another run than {sources[0]}: {info.get('parent_path', 'unknown')}")
     if info["recipe"] != json.loads(json.dumps(recipe.to_dict())):
         raise RunError(f"{folder} was started with another recipe; resume with the same options, or use --force")
-    if info["dataset"]["sha256"] != dataset_sha256:
-        raise RunError(f"{folder} was started with another dataset ({info['dataset']['name']})")
+    if any(info["dataset"].get(key) != dataset.get(key) for key in ("sha256", "fold", "fold_sha256")):
+        fold = f", fold {info['dataset']['fold']}" if "fold" in info["dataset"] else ""
+        raise RunError(f"{folder} was started with another dataset or fold ({info['dataset']['name']}{fold})")
     return "finished" if info["status"] == "finished" else "training"
 
 

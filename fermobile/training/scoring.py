@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -32,6 +32,28 @@ def predict_rows(
     """Probabilities of every head for rows of a dataset, float32 (N, labels), in the order of ``rows``."""
     images = (image for _, image in batches(dataset, rows, contract.input, batch))
     return predict(model, images, contract)
+
+
+def predict_two_views(
+    model: keras.Model, dataset: Dataset, rows: np.ndarray, contract: ModelContract,
+    advance: Callable[[int], None] = lambda n: None, batch: int = 128,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Probabilities of every head, averaged over each face and its mirror image: float32 (N, labels)."""
+
+    def views() -> Iterator[tf.Tensor]:
+        for positions, images in batches(dataset, rows, contract.input, batch):
+            yield images
+            yield images[:, :, ::-1]
+            advance(len(positions))
+
+    parts: dict[str, list[np.ndarray]] = {head: [] for head in contract.heads}
+    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    answers = (call(view) for view in views())
+    for one, other in zip(answers, answers, strict=True):
+        pairs = zip(*(said if isinstance(said, list | tuple) else [said] for said in (one, other)), strict=True)
+        for head, (own, mirrored) in zip(contract.heads, pairs, strict=True):
+            parts[head].append((own.numpy() + mirrored.numpy()) / 2)
+    return {head: np.concatenate(scores) for head, scores in parts.items()}
 
 
 def validation_score(

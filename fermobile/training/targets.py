@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +23,15 @@ class Targets:
         emotion_weight: float32 (N,), 0 where unlabelled, mean 1 over labelled rows.
         au: float32 (N, A), 0 or 1; 0 where unlabelled.
         au_weight: float32 (N, A), 0 where unlabelled, mean 1 over labelled cells.
+        taught_emotion, taught_au: what teachers answer, float32 (N, C) and (N, A); (N, 0) where nobody teaches.
     """
 
     emotion: np.ndarray
     emotion_weight: np.ndarray
     au: np.ndarray
     au_weight: np.ndarray
+    taught_emotion: np.ndarray
+    taught_au: np.ndarray
 
     @property
     def labelled(self) -> np.ndarray:
@@ -34,8 +39,17 @@ class Targets:
         return np.asarray((self.emotion_weight > 0) | (self.au_weight > 0).any(axis=1))
 
     def take(self, rows: np.ndarray) -> Targets:
-        """The targets of some rows."""
-        return Targets(self.emotion[rows], self.emotion_weight[rows], self.au[rows], self.au_weight[rows])
+        """A copy of the targets of some rows."""
+        return Targets(**{field.name: getattr(self, field.name)[rows] for field in dataclasses.fields(self)})
+
+    def taught_by(self, answers: Mapping[str, np.ndarray]) -> Targets:
+        """The same with teachers' answers, {head: (N, labels)}."""
+        return dataclasses.replace(self, **{f"taught_{head}": scores for head, scores in answers.items()})
+
+    def au_rates(self) -> np.ndarray:
+        """Share of positives over the labelled cells of each action unit, float64 (A,); 0 where none is labelled."""
+        known = self.au_weight > 0
+        return np.asarray((self.au * known).sum(axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1))
 
 
 def make_targets(dataset: Dataset, rows: np.ndarray, contract: ModelContract, recipe: LabelRecipe) -> Targets:
@@ -46,7 +60,8 @@ def make_targets(dataset: Dataset, rows: np.ndarray, contract: ModelContract, re
     """
     emotion, emotion_weight = _emotion_targets(dataset, rows, contract, recipe)
     au, au_weight = _au_targets(dataset, rows, contract, recipe)
-    targets = Targets(emotion, emotion_weight, au, au_weight)
+    nobody = np.zeros((len(rows), 0), np.float32)
+    targets = Targets(emotion, emotion_weight, au, au_weight, nobody, nobody)
     if not targets.labelled.any():
         raise DatasetError(f"{dataset.folder}: no row carries a label of this model ({', '.join(contract.heads)})")
     return targets

@@ -16,16 +16,23 @@ import numpy as np
 from ..contract import InputSpec, ModelContract
 from ..data.augment import NONE, Augment
 from ..data.batches import batches
+from ..data.ledger import LEDGER_FILE, Ledger
 from ..data.manifest import Dataset
+from ..data.splits import refuse_crossing_subjects
 from ..errors import DatasetError, InputError
 from ..files import sha256, writing
 from ..labels import EMOTIONS
 from ..models.keras import keras, tf
 from ..models.network import build_head, build_network, copy_weights, feature_model
+from .au_losses import au_loss
+from .distillation import same_meaning, teacher_answers
 from .loop import Batch, Epochs, Reporter, Schedule, Silent, Stage
-from .recipe import Recipe
+from .losses import TargetTensors
+from .objective import Objective
+from .recipe import DistillRecipe, Recipe
 from .runs import WEIGHTS_FILE, Run, claim_folder, finish_run, network_spec, start_run, versions
 from .scoring import calibrated, predict, predict_rows, validation_score
+from .self_cure import SelfCure
 from .targets import Targets, make_targets, refuse_unlabelled
 
 
@@ -42,24 +49,33 @@ def train(
     Raises:
         OutputExistsError: the folder is taken and neither ``resume`` nor ``force`` is given.
         RunError: ``resume`` finds a run of another recipe or dataset, or a quantized one.
-        DatasetError: a split or a class is empty, or the set lacks the recipe's labels.
+        DatasetError: a split or a class is empty, a subject is in two splits, or the set lacks the recipe's labels.
         InputError: the network cannot be built as the recipe says, or ``folder`` holds the weights it starts from.
     """
     report = report or Silent()
+    refuse_crossing_subjects(dataset.subject, dataset.split, dataset.folder)
     rows, held_out = dataset.indices("train"), dataset.indices("val")
     contract = starting_contract(recipe, dataset)
     targets = make_targets(dataset, rows, contract, recipe.labels)
     refuse_unlabelled(dataset, held_out, contract)
-    rows, targets = rows[targets.labelled], targets.take(targets.labelled)
-    status = claim_folder(folder, resume, force, recipe, dataset.sha256, source=Path(recipe.network.weights))
+    teachers = [Run.open(path) for path in recipe.distill.teachers]
+    for teacher in teachers:
+        same_meaning(teacher, contract)
+    if not teachers:  # who answer for rows that nobody labelled, too
+        rows, targets = rows[targets.labelled], targets.take(targets.labelled)
+    sources = [Path(recipe.network.weights), *(teacher.folder for teacher in teachers)]
+    status = claim_folder(folder, resume, force, recipe, dataset.origin, sources)
     if status == "finished":
         return Run.open(folder)
     keras.utils.set_random_seed(recipe.seed)
     model = _initial_network(recipe, contract)
     unfreeze(model, recipe.tune.unfreeze)  # stage 1 trains a head of its own, so this may come first
     if status == "new":
-        origin = {"name": dataset.info.name, "sha256": dataset.sha256, "path": str(dataset.folder.resolve())}
+        origin = {**dataset.origin, "path": str(dataset.folder.resolve())}
         start_run(folder, contract, recipe, force, dataset=origin)
+    if teachers:
+        temperature = recipe.distill.temperature
+        targets = targets.taught_by(teacher_answers(teachers, dataset, rows, contract, temperature, folder, report))
     if recipe.head.epochs:
         _train_head(model, recipe, contract, dataset, rows, held_out, targets, folder, report)
     if recipe.tune.epochs:
@@ -70,7 +86,9 @@ def train(
 
 def starting_contract(recipe: Recipe, dataset: Dataset) -> ModelContract:
     """The contract as it stands before training: labels and crop from the dataset, input from the recipe."""
-    info, start = dataset.info, _weights_name(recipe.network.weights)
+    info, made = dataset.info, recipe.to_dict()
+    made["network"]["weights"] = _weights_name(recipe.network.weights)
+    made["distill"]["teachers"] = [_weights_name(path) for path in recipe.distill.teachers]
     emotions = (
         tuple(e for e in EMOTIONS if e in {*info.emotions, *info.vote_emotions}) if "emotion" in recipe.tasks else ()
     )
@@ -85,8 +103,8 @@ def starting_contract(recipe: Recipe, dataset: Dataset) -> ModelContract:
         input=InputSpec(size=recipe.network.size),
         crop=info.crop,
         provenance={
-            "dataset": {"name": info.name, "sha256": dataset.sha256, "licence": info.licence, "source": info.source},
-            "recipe": recipe.to_dict() | {"network": recipe.to_dict()["network"] | {"weights": start}},
+            "dataset": {**dataset.origin, "licence": info.licence, "source": info.source},
+            "recipe": made,
             "versions": versions(),
         },
     )
@@ -140,13 +158,14 @@ def _train_head(
         chosen = rng.integers(len(views), size=len(rows))
         for at in range(step, steps):
             part = order[at * batch : (at + 1) * batch]
-            yield tf.constant(np.stack([views[chosen[i]][i] for i in part])), _tensors(targets.take(part))
+            yield Batch(tf.constant(np.stack([views[chosen[i]][i] for i in part])), _tensors(targets.take(part)), part)
 
     def score() -> dict[str, float]:
         return validation_score(dataset, held_out, contract, lambda: predict(head, [held], contract))
 
     schedule = Schedule(recipe.head.epochs, steps, recipe.head.learning_rate)
-    Stage("head", folder, head, schedule, recipe.ema, recipe.patience).fit(epoch, score, report)
+    objective = Objective(head, au_loss(recipe.loss.au, targets.au_rates(), recipe.loss.pooled), _distill(recipe))
+    Stage("head", folder, head, schedule, recipe.ema, recipe.patience, objective).fit(epoch, score, report)
     copy_weights(head, model)
 
 
@@ -186,9 +205,21 @@ def _fine_tune(
     def score() -> dict[str, float]:
         return validation_score(dataset, held_out, contract, lambda: predict_rows(model, dataset, held_out, contract))
 
-    Stage("tune", folder, model, schedule, recipe.ema, recipe.patience).fit(
+    cure = None
+    if recipe.self_cure.enabled:
+        samples = [dataset.paths[row] for row in rows]
+        cure = SelfCure(recipe.self_cure, targets, samples, contract.emotions, Ledger(folder / LEDGER_FILE))
+    objective = Objective(
+        model, au_loss(recipe.loss.au, targets.au_rates(), recipe.loss.pooled), _distill(recipe), cure,
+        recipe.consistency.weight,
+    )  # fmt: skip
+    Stage("tune", folder, model, schedule, recipe.ema, recipe.patience, objective).fit(
         augmented_epochs(dataset, rows, targets, contract.input, batch, recipe), score, report
     )
+
+
+def _distill(recipe: Recipe) -> DistillRecipe | None:
+    return recipe.distill if recipe.distill.teachers else None
 
 
 def augmented_epochs(
@@ -201,7 +232,8 @@ def augmented_epochs(
         order = order[step * batch : len(rows) // batch * batch]
         source = batches(dataset, rows[order], spec, batch, recipe.augment, (recipe.seed, 2, number))
         for positions, images in source:
-            yield images, _tensors(targets.take(order[positions.numpy()]))
+            at = order[positions.numpy()]
+            yield Batch(images, _tensors(targets.take(at)), at)
 
     return epoch
 
@@ -221,6 +253,5 @@ def unfreeze(model: keras.Model, first: str) -> None:
         layer.trainable = i >= start
 
 
-def _tensors(targets: Targets) -> tuple[tf.Tensor, ...]:
-    values = (targets.emotion, targets.emotion_weight, targets.au, targets.au_weight)
-    return tuple(tf.constant(v) for v in values)
+def _tensors(targets: Targets) -> TargetTensors:
+    return TargetTensors(*(tf.constant(getattr(targets, name)) for name in TargetTensors._fields))

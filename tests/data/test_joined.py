@@ -8,7 +8,8 @@ import pytest
 
 from fermobile.contract import CropSpec
 from fermobile.data.images import encode_image
-from fermobile.data.joined import JoinedDataset, images_to_compare, join, origin, reopen
+from fermobile.data.info import set_folds
+from fermobile.data.joined import JoinedDataset, images_to_compare, join, reopen, where
 from fermobile.data.manifest import Dataset, DatasetInfo, write_dataset
 from fermobile.errors import DatasetError
 
@@ -34,10 +35,10 @@ def write_first(folder: Path, crop: CropSpec | None = CROP) -> Dataset:
 
 
 def write_added(
-    folder: Path, images: dict[str, np.ndarray] | None = None, crop: CropSpec | None = CROP, name: str = "added"
+    folder: Path, images: dict[str, np.ndarray] | None = None, crop: CropSpec | None = CROP, source: str = "there"
 ) -> Dataset:
     """Image files of train, val and train."""
-    info = DatasetInfo(name, ("happiness",), ("AU1", "AU12"), ("happiness", "neutral"), "CC0", "there", crop)
+    info = DatasetInfo("added", ("happiness",), ("AU1", "AU12"), ("happiness", "neutral"), "CC0", source, crop)
     images = images or {"train": picture(100), "val": picture(101), "train ": picture(102)}
     with write_dataset(folder, info) as writer:
         for i, (split, image) in enumerate(images.items()):
@@ -69,8 +70,13 @@ def test_only_train_rows_are_added(first: Dataset, added: Dataset) -> None:
     for split, rows in {"train": [0, 1, 6, 7], "val": [2, 3], "test": [4, 5]}.items():
         assert both.indices(split).tolist() == rows
     assert both.paths[6:] == ["added-1/images/0.png", "added-1/images/2.png"]
-    assert both.subject.tolist()[5:] == ["a5", "b0", "b2"]
+    assert both.subject.tolist()[5:] == ["a5", "added: b0", "added: b2"]
     assert both.folder == first.folder
+
+
+def test_people_of_one_source_keep_their_names(first: Dataset, tmp_path: Path) -> None:
+    trap = write_added(tmp_path / "trap", source="here")
+    assert join(first, [trap]).subject.tolist()[5:] == ["a5", "b0", "b2"]
 
 
 def test_images_come_from_their_sets(first: Dataset, added: Dataset) -> None:
@@ -113,18 +119,19 @@ def test_the_hash_is_over_all_sets_in_their_order(first: Dataset, added: Dataset
     assert both.content_sha256() != both.sha256
 
 
-def test_origin_and_reopen_are_inverse(first: Dataset, added: Dataset, tmp_path: Path) -> None:
+def test_what_a_run_keeps_opens_the_sets_again(first: Dataset, added: Dataset, tmp_path: Path) -> None:
     both = join(first, [added])
-    told = origin(both)
-    assert told["added"] == [{"name": "added", "sha256": added.sha256, "path": str(added.folder.resolve())}]
-    again = reopen(told)
-    assert (again.sha256, again.paths) == (both.sha256, both.paths)
-    assert reopen(told, added=False).sha256 == first.sha256
-    assert origin(first) == {"name": "first", "sha256": first.sha256, "path": str(first.folder.resolve())}
+    kept = where(both)
+    assert kept["added"] == [{"name": "added", "sha256": added.sha256, "path": str(added.folder.resolve())}]
+    assert (kept["name"], kept["sha256"], kept["first_sha256"]) == ("first + added", both.sha256, first.sha256)
+    again = reopen(kept)
+    assert (again.sha256, again.paths, again.origin) == (both.sha256, both.paths, both.origin)
+    assert reopen(kept, added=False).sha256 == first.sha256
+    assert where(first) == {"name": "first", "sha256": first.sha256, "path": str(first.folder.resolve())}
     moved = first.folder.rename(tmp_path / "moved")
-    assert reopen(told, moved).sha256 == both.sha256
+    assert reopen(kept, moved).sha256 == both.sha256
     with pytest.raises(DatasetError, match="is not a dataset folder"):
-        reopen(told)
+        reopen(kept)
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

@@ -11,6 +11,7 @@ from fermobile.errors import RuntimeFailure
 from fermobile.models.keras import tf
 from fermobile.models.network import NetworkSpec, build_head
 from fermobile.training.loop import Batch, Schedule, Silent, Stage, _WarmupCosine
+from fermobile.training.losses import TargetTensors
 
 SPEC = NetworkSpec("mobilenet_v1", 0.25, 32, ("neutral", "happiness"), ())
 
@@ -20,7 +21,8 @@ def batches(epoch: int, step: int) -> Iterator[Batch]:
     for _ in range(step, 4):
         x = rng.normal(size=(8, 6)).astype(np.float32)
         y = np.eye(2, dtype=np.float32)[(x[:, 0] > 0).astype(int)]
-        yield tf.constant(x), (tf.constant(y), tf.ones(8), tf.zeros((8, 0)), tf.zeros((8, 0)))
+        none = tf.zeros((8, 0))
+        yield Batch(tf.constant(x), TargetTensors(tf.constant(y), tf.ones(8), none, none, none, none), np.arange(8))
 
 
 def test_the_rate_warms_up_and_ends_at_zero() -> None:
@@ -66,11 +68,12 @@ def test_no_epoch_is_lost_or_told_twice_when_killed_around_its_checkpoint(
 
 def test_a_loss_that_is_not_finite_stops_with_stage_epoch_and_batch(tmp_path: Path) -> None:
     def broken(epoch: int, step: int) -> Iterator[Batch]:
-        for i, (x, targets) in enumerate(batches(epoch, step)):
-            yield (x * np.nan if i == 2 else x), targets
+        for i, batch in enumerate(batches(epoch, step)):
+            yield batch._replace(images=batch.images * np.nan) if i == 2 else batch
 
     stage = Stage("s", tmp_path, build_head(6, SPEC), Schedule(2, 4, 0.01))
     with pytest.raises(
-        RuntimeFailure, match=r"s: the loss is nan in epoch 1, batch 3; .*--force and a learning rate below 0\.01"
+        RuntimeFailure,
+        match=r"s: the emotion loss is nan, .* in epoch 1, batch 3; .*--force and a learning rate below 0\.01",
     ):
         stage.fit(broken, lambda: {"score": 0.0}, Silent())
