@@ -41,7 +41,7 @@ def batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     logits = rng.normal(0, 2, (12, UNITS)).astype(np.float32)
     target = (rng.random((12, UNITS)) < 0.4).astype(np.float32)
     weight = (rng.random((12, UNITS)) < 0.8).astype(np.float32)
-    weight[0], target[0] = 1, 0
+    weight[:2], target[0], target[1] = 1, 0, 1  # a face without a unit, and one that shows them all
     return logits, target, weight
 
 
