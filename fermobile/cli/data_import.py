@@ -40,8 +40,15 @@ def data_import(
 ) -> None:
     """Read the public dataset NAME at PATH into a dataset folder.
 
-    NAME is fer2013 (fer2013.csv), ferplus (a folder with fer2013.csv and fer2013new.csv) or imagefolder
-    (<split>/<class>/ or <class>/ with images).
+    \b
+    NAME is one of
+      fer2013      fer2013.csv
+      ferplus      fer2013.csv with fer2013new.csv, or FER2013Train/label.csv, Valid, Test
+      raf-db       EmoLabel/ and Image/ (aligned images; originals if PATH is Image/original)
+      affectnet    Manually_Annotated_file_lists/ and _Images/, or train_set/ and val_set/
+      kdef, jaffe  the folder of the images
+      celeba       Anno/, Eval/ and Img/: attributes as proxies of action units
+      imagefolder  <split>/<class>/ or <class>/ with images
 
     \b
     Example:

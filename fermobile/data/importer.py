@@ -91,8 +91,10 @@ def import_dataset(
         kept = _store(reader, writer, advance)
         check_rejects(kept.rejects, len(kept.samples), max_rejects, what="broken", dropped=kept.dropped.total())
         equal, near = duplicates.duplicate_pairs(kept.digests, np.stack(kept.thumbnails))
-        subjects = subject_pairs([s.subject for s in kept.samples])
-        groups = join(len(kept.samples), [*equal.tolist(), *near.tolist(), *subjects])
+        subjects = [s.subject for s in kept.samples]
+        # Portraits of two people before one wall are alike without being copies.
+        copies = [(a, b) for a, b in near.tolist() if subjects[a] == subjects[b] or "" in (subjects[a], subjects[b])]
+        groups = join(len(kept.samples), [*equal.tolist(), *copies, *subject_pairs(subjects)])
         splits, rule = complete_splits([s.split for s in kept.samples], kept.strata, groups, val_fraction, seed)
         for sample, split in zip(kept.samples, splits, strict=True):
             writer.add_row(dataclasses.replace(sample, split=split))

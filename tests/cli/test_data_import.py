@@ -43,7 +43,7 @@ def test_json(fermobile: Callable[..., Any], source: Path, tmp_path: Path) -> No
 def test_unknown_reader(fermobile: Callable[..., Any], source: Path, tmp_path: Path) -> None:
     result = fermobile("data", "import", "rafdb", source, "--out", tmp_path / "out")
     assert result.exit_code == 2
-    assert "choose from: fer2013, ferplus, imagefolder" in result.stderr
+    assert "choose from: fer2013, ferplus, raf-db" in result.stderr
 
 
 def test_truncated_file(fermobile: Callable[..., Any], source: Path, tmp_path: Path) -> None:

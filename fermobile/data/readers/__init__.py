@@ -6,15 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import InputError
+from .affectnet import open_affectnet
 from .base import Reader
+from .celeba import CelebA
 from .fer2013 import Fer2013
-from .ferplus import FerPlus
+from .ferplus_folder import open_ferplus
 from .imagefolder import ImageFolder
+from .named_images import Jaffe, Kdef
+from .raf_db import RafDb
 
 #: Readers by the name that ``fermobile data import`` takes.
 READERS: dict[str, Callable[[Path], Reader]] = {
     "fer2013": Fer2013,
-    "ferplus": FerPlus,
+    "ferplus": open_ferplus,
+    "raf-db": RafDb,
+    "affectnet": open_affectnet,
+    "kdef": Kdef,
+    "jaffe": Jaffe,
+    "celeba": CelebA,
     "imagefolder": ImageFolder,
 }
 

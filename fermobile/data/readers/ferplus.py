@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypedDict
 
 from ...contract import CropSpec
 from ...errors import DatasetError
@@ -70,28 +71,16 @@ class FerPlus:
         if not row[1]:
             return Drop("no face (empty image name)")
         try:
-            votes = _parse_votes(row[2:])
+            label = parse_label(row[2:])
         except ValueError as error:
             return Reject(self._votes.where, str(error))
-        best = max(range(len(votes)), key=votes.__getitem__)
-        if votes[best] == 0:
-            return Drop("no two annotators agree")
-        if best >= len(VOTE_COLUMNS):
-            return Drop(f"annotated as {COLUMNS[2 + best]}")
+        if isinstance(label, Drop):
+            return label
         try:
             image = fer2013.read_pixels(self._faces, pixels)
         except ValueError as error:
             return Reject(self._faces.where, str(error))
-        likeliest = VOTE_COLUMNS[best]
-        by_name = dict(zip(VOTE_COLUMNS, votes, strict=False))
-        return Face(
-            where=self._faces.where,
-            image=image,
-            split=split,
-            stratum=likeliest,
-            emotion=likeliest if 2 * votes[best] > sum(votes) else "",
-            votes=tuple(float(by_name[name]) for name in EMOTIONS),
-        )
+        return Face(self._faces.where, image, split, **label)
 
     def _unequal(self, faces: int, votes: int) -> DatasetError:
         return DatasetError(
@@ -100,8 +89,16 @@ class FerPlus:
         )
 
 
-def _parse_votes(cells: list[str]) -> list[int]:
-    """The ten vote counts, single votes zeroed.
+class Label(TypedDict):
+    """What the votes on a face give, as :class:`.base.Face` has it."""
+
+    stratum: str
+    emotion: str
+    votes: tuple[float, ...]
+
+
+def parse_label(cells: list[str]) -> Label | Drop:
+    """What ten cells of votes give by the protocol.
 
     Raises:
         ValueError: a cell is no whole number; names the column.
@@ -110,5 +107,16 @@ def _parse_votes(cells: list[str]) -> list[int]:
     for name, cell in zip(COLUMNS[2:], cells, strict=True):
         if not (cell.isascii() and cell.isdigit() and len(cell) < 4):
             raise ValueError(f"column {name}: {cell[:20]!r} is not a number of votes")
-        votes.append(int(cell))
-    return [0 if count == 1 else count for count in votes]
+        votes.append(0 if int(cell) == 1 else int(cell))
+    best = max(range(len(votes)), key=votes.__getitem__)
+    if votes[best] == 0:
+        return Drop("no two annotators agree")
+    if best >= len(VOTE_COLUMNS):
+        return Drop(f"annotated as {COLUMNS[2 + best]}")
+    likeliest = VOTE_COLUMNS[best]
+    by_name = dict(zip(VOTE_COLUMNS, votes, strict=False))
+    return Label(
+        stratum=likeliest,
+        emotion=likeliest if 2 * votes[best] > sum(votes) else "",
+        votes=tuple(float(by_name[name]) for name in EMOTIONS),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,12 +10,21 @@ from ...errors import DatasetError, InputError
 from ...labels import emotion_name
 from ..images import IMAGE_SUFFIXES
 from .base import Drop, Face, Reject
+from .walk import files_below, name_in
 
 _SPLIT_NAMES = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+
+#: What numbered class folders are known to mean, none of which can be told from the folders.
+_NUMBERINGS = (
+    "RAF-DB: 1 surprise, 2 fear, 3 disgust, 4 happiness, 5 sadness, 6 anger, 7 neutral",
+    "copies of RAF-DB, and AffectNet: 0 neutral, 1 happiness, 2 sadness, 3 surprise, 4 fear, 5 disgust, 6 anger, "
+    "7 contempt (AffectNet only)",
+    "FER2013: 0 anger, 1 disgust, 2 fear, 3 happiness, 4 sadness, 5 surprise, 6 neutral",
+)
 
 
 class ImageFolder:
@@ -54,7 +62,7 @@ class ImageFolder:
     def _split(self, split: str, folder: Path) -> Iterator[Face | Reject]:
         """What the classes of one split hold."""
         for emotion, class_folder in _class_folders(folder):
-            items = [self._item(split, emotion, file) for file in _files(class_folder)]
+            items = [self._item(split, emotion, file) for file in files_below(class_folder)]
             if not any(isinstance(item, Face) for item in items):
                 endings = ", ".join(IMAGE_SUFFIXES)
                 raise DatasetError(
@@ -66,19 +74,15 @@ class ImageFolder:
         """The images that lie beside folders."""
         for file in sorted(folder.iterdir()):
             if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith("."):
-                yield Reject(self._name(file), "the image lies in no class folder")
+                yield Reject(name_in(self._root, file), "the image lies in no class folder")
 
     def _item(self, split: str, emotion: str, file: Path) -> Face | Reject:
-        name = self._name(file)
+        name = name_in(self._root, file)
         if file.suffix.lower() not in IMAGE_SUFFIXES:
             return Reject(name, f"not an image format that is read ({', '.join(IMAGE_SUFFIXES)})")
         if name != file.relative_to(self._root).as_posix():
             return Reject(name, "the file name is not UTF-8 text; rename the file")
         return Face(name, file, split, stratum=emotion, emotion=emotion)
-
-    def _name(self, file: Path) -> str:
-        """The path inside the source, with what is not UTF-8 shown as escapes."""
-        return os.fsencode(file.relative_to(self._root).as_posix()).decode(errors="backslashreplace")
 
 
 def _folders(path: Path) -> list[Path]:
@@ -105,6 +109,12 @@ def _split_folders(path: Path) -> list[tuple[str, Path]]:
 def _class_folders(folder: Path) -> list[tuple[str, Path]]:
     classes = []
     for entry in _folders(folder):
+        if entry.name.isdigit():
+            orders = "".join(f"\n  {order}" for order in _NUMBERINGS)
+            raise DatasetError(
+                f"{entry}: a number does not say which emotion it is, as sets and their copies number differently:"
+                f"{orders}\nlook at some images, then name the folders by emotion"
+            )
         try:
             classes.append((emotion_name(entry.name), entry))
         except InputError as error:
@@ -112,12 +122,3 @@ def _class_folders(folder: Path) -> list[tuple[str, Path]]:
     if not classes:
         raise DatasetError(f"{folder} holds no class folders; it needs one per emotion, such as happiness/ and anger/")
     return classes
-
-
-def _files(folder: Path) -> list[Path]:
-    """All files below a class folder but hidden ones and those in hidden folders."""
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
