@@ -95,8 +95,15 @@ class AffectNetLists(_AffectNet):
 
     def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop]:
         """Yield the faces in the order of the lists; see :class:`fermobile.data.readers.base.Reader`."""
+        *others, last = self._tables
+        held_out = {row[0].lower() for row in last.rows()} if others else set()  # of 5,500 images
         for table in self._tables:
             for row in table.rows(advance):
+                if table is not last and row[0].lower() in held_out:
+                    raise DatasetError(
+                        f"{table.where}: {row[0]} is also in {last.path}; an image must not be in both parts: get both "
+                        "lists as distributed"
+                    )
                 yield self._item(table.where, _LISTS[table.path.name], row)
 
     def _item(self, where: str, split: str, row: list[str]) -> Face | Reject | Drop:

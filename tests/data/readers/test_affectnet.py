@@ -38,7 +38,7 @@ def row(name: str, expression: object = 1, box: Sequence[object] = (40, 30, 100,
 class TestLists:
     @pytest.fixture
     def write(self, tmp_path: Path) -> Callable[..., Path]:
-        """``write(training rows, validation rows)``: the distribution's tree, with a photo per directory and name."""
+        """``write(training rows, validation rows)``: the distribution's tree, with photos a.png and v.png."""
 
         def write(training: Sequence[list], validation: Sequence[list] = (), header: Sequence[str] = HEADER) -> Path:
             root = tmp_path / "AffectNet"
@@ -52,13 +52,14 @@ class TestLists:
             photo = np.zeros((240, 320, 3), np.uint8)
             photo[:, :, 0] = np.arange(320) // 2  # red tells the column, green the row
             photo[:, :, 1] = np.arange(240)[:, None]
-            cv2.imwrite(str(photos / "a.png"), photo[..., ::-1])
+            for name in ("a.png", "v.png"):
+                cv2.imwrite(str(photos / name), photo[..., ::-1])
             return root
 
         return write
 
     def test_labels_and_splits(self, write: Callable[..., Path]) -> None:
-        root = write([row("689/a.png", label) for label in range(8)], [row("689/a.png", 0)])
+        root = write([row("689/a.png", label) for label in range(8)], [row("689/v.png", 0)])
         faces = [item for item in read(root) if isinstance(item, Face)]
         assert [face.emotion for face in faces] == [*EMOTIONS, "neutral"]
         assert [face.split for face in faces] == ["train"] * 8 + ["val"]
@@ -150,9 +151,13 @@ class TestLists:
         assert reject.where.endswith("training.csv, line 3")
         assert said in reject.reason
 
+    def test_an_image_in_both_lists_stops(self, write: Callable[..., Path]) -> None:
+        with pytest.raises(DatasetError, match=r"training\.csv, line 2: 689/a\.png is also in .*validation\.csv"):
+            read(write([row("689/a.png", 1)], [row("689/A.png", 2)]))
+
     def test_faces_are_packed_and_the_validation_part_is_test(self, write: Callable[..., Path], tmp_path: Path) -> None:
         training = [row("689/a.png", i % 8, (10 * i, 5 * i, 80, 80)) for i in range(20)]
-        root = write(training, [row("689/a.png", 1, (220, 140, 60, 60))])
+        root = write(training, [row("689/v.png", 1, (220, 140, 60, 60))])
         summary = import_dataset(open_reader("affectnet", root), tmp_path / "out")
         dataset = Dataset(tmp_path / "out")
         assert "validation part, its only held-out one, is test" in summary.split_rule
