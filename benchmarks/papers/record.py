@@ -76,5 +76,6 @@ class Record:
             "machine": {"system": platform.machine(), "cores": len(os.sched_getaffinity(0))},
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        cut = self.path.exists() and self.path.read_bytes()[-1:] not in (b"", b"\n")
         with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(("\n" if cut else "") + json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,0 +1,267 @@
+"""Losses of action units on rendered faces with DISFA's base rates: does 1 - P·R beat cross-entropy?
+
+    fermobile data synth --out FOLDER --count 21000 --seed 4 --rates disfa --mesh ict:ict_facekit_light.npz
+    fermobile data folds FOLDER --count 3
+    .venv/bin/python benchmarks/papers/au_losses.py FOLDER --work DIR
+    .venv/bin/python benchmarks/papers/au_losses.py --table
+
+Three subject-exclusive folds.  A tenth of a round's training subjects chooses the epoch, by mean F1 at the best
+thresholds, and those thresholds; the test subjects choose nothing.  Stage "frozen" trains the head on the features of
+the frozen ImageNet backbone, stage "tuned" goes on from there with all layers.  One row per run in
+rows/au_losses.jsonl; a row that is there is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from record import Record
+from scipy.stats import t
+
+from fermobile.data.manifest import Dataset
+from fermobile.evaluation.metrics import au_metrics, best_thresholds
+from fermobile.models.keras import keras, tf
+from fermobile.models.network import build_head, build_network, copy_weights, feature_model
+from fermobile.training.au_losses import au_loss
+from fermobile.training.loop import Batch, Schedule, Silent, Stage
+from fermobile.training.losses import TargetTensors
+from fermobile.training.objective import Objective
+from fermobile.training.recipe import Recipe, recipe_from_dict
+from fermobile.training.runs import Run, finish_run, network_spec, start_run
+from fermobile.training.scoring import calibrated, predict, predict_rows, validation_score
+from fermobile.training.targets import make_targets
+from fermobile.training.transfer import cached_features, starting_contract, train
+
+#: Name in the table -> the recipe's [loss].
+LOSSES: dict[str, dict[str, Any]] = {
+    "BCE": {"loss.au": "bce"},
+    "weighted BCE": {"loss.au": "weighted_bce"},
+    "LSEP + BCE": {"loss.au": "lsep"},
+    "L_pr per AU": {"loss.au": "precision_recall"},
+    "L_pr pooled": {"loss.au": "precision_recall", "loss.pooled": True},
+    "asymmetric": {"loss.au": "asymmetric"},
+}
+
+#: Backbones with ImageNet weights at hand: width, and epochs of fine-tuning that two cores bear.
+BACKBONES: dict[str, dict[str, Any]] = {
+    "mobilenet_v1": {"alpha": 0.5, "epochs": 4},
+    "mobilenet_v2": {"alpha": 1.0, "epochs": 2},
+}
+
+STAGES = ("frozen", "tuned")
+
+RECIPE: dict[str, Any] = {
+    "name": "au_losses",
+    "tasks": ["au"],
+    "network": {"size": 96, "weights": "imagenet"},
+    "head": {"epochs": 20, "learning_rate": 1e-3, "batch": 64, "views": 0},
+    "tune": {"epochs": 0, "learning_rate": 1e-3, "batch": 64},
+    "augment": {"rotate": 5.0, "color": 0.0, "sharpness": 0.0},
+    "ema": 0.99,
+    "patience": 5,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", help="the dataset, with folds")
+    parser.add_argument("--work", type=Path, help="where features and runs are kept")
+    parser.add_argument("--backbones", nargs="+", choices=BACKBONES, default=list(BACKBONES))
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
+    parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--table", action="store_true", help="print the tables of the rows that are there, and stop")
+    options = parser.parse_args()
+    record = Record("au_losses")
+    if options.table:
+        print("\n\n".join(tables(record.rows())))
+        return
+    if options.folder is None or options.work is None:
+        parser.error("FOLDER and --work are needed")
+    # Whole rounds first: what is finished of an experiment that was stopped can be compared.
+    choices = (options.stages, options.seeds, options.backbones, options.folds, options.losses)
+    for stage, seed, backbone, fold, loss in itertools.product(*choices):
+        data = Dataset(options.folder, fold=fold)
+        setting = {
+            "stage": stage,
+            "backbone": backbone,
+            **BACKBONES[backbone],
+            "loss": loss,
+            "fold": fold,
+            "seed": seed,
+        }
+        if stage == "frozen":
+            del setting["epochs"]
+        with record.run(setting, data) as figures:
+            if figures is not None:
+                figures.update(measured(data, options.work, stage, backbone, loss, seed))
+                print({**setting, **{k: figures[k] for k in FIGURES}}, flush=True)
+
+
+def measured(data: Dataset, work: Path, stage: str, backbone: str, loss: str, seed: int) -> dict[str, Any]:
+    """Train and judge one setting."""
+    recipe = recipe_from_dict(RECIPE).override(
+        **{"network.backbone": backbone, "network.alpha": BACKBONES[backbone]["alpha"], "seed": seed, **LOSSES[loss]}
+    )
+    name = f"{backbone}-{loss}-{data.fold}-{seed}".lower().replace(" ", "_")
+    frozen = work / "runs" / name
+    began = time.monotonic()
+    if stage == "frozen":
+        run, scores = train_frozen(recipe, data, work, frozen)
+    else:
+        tuned = recipe.override(
+            **{"network.weights": str(frozen), "head.epochs": 0, "tune.epochs": BACKBONES[backbone]["epochs"]}
+        )
+        run = train(tuned, data, work / "tuned" / name, resume=True)
+        model = run.load_model()
+        scores = {s: predict_rows(model, data, data.indices(s), run.contract)["au"] for s in ("val", "test")}
+    seconds = time.monotonic() - began
+    epochs = run.metrics()
+    if stage == "tuned":
+        shutil.rmtree(run.folder)
+    return {**figures(data, scores), "train_seconds": round(seconds, 1), "epochs": len(epochs)}
+
+
+def train_frozen(recipe: Recipe, data: Dataset, work: Path, folder: Path) -> tuple[Run, dict[str, np.ndarray]]:
+    """Stage 1 as in :func:`fermobile.training.transfer.train`, on features that all runs of a backbone share.
+
+    Returns:
+        The run, from which stage 2 starts, and its scores on val and test, float32 (N, A).
+    """
+    contract = starting_contract(recipe, data)
+    spec = network_spec(recipe, contract)
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_network(spec, recipe.network.weights)
+    everybody = np.arange(len(data))
+    stored = cached_features(
+        feature_model(model), data, everybody, contract.input, recipe.override(seed=0), 0, work, Silent()
+    )
+    rows, held = data.indices("train"), data.indices("val")
+    targets = make_targets(data, rows, contract, recipe.labels)
+    features, held_features = np.asarray(stored[rows]), np.asarray(stored[held])
+    head = build_head(features.shape[1], spec)
+    copy_weights(model, head)
+    steps = len(rows) // recipe.head.batch
+
+    def epoch(number: int, step: int) -> Iterator[Batch]:
+        order = np.random.default_rng([recipe.seed, 1, number]).permutation(len(rows))
+        for part in order[: steps * recipe.head.batch].reshape(steps, -1)[step:]:
+            of_part = targets.take(part)
+            tensors = TargetTensors(*(tf.constant(getattr(of_part, name)) for name in TargetTensors._fields))
+            yield Batch(tf.constant(features[part]), tensors, part)
+
+    def score() -> dict[str, float]:
+        return validation_score(data, held, contract, lambda: predict(head, [held_features], contract))
+
+    start_run(folder, contract, recipe, force=True, dataset={**data.origin, "path": str(data.folder)})
+    schedule = Schedule(recipe.head.epochs, steps, recipe.head.learning_rate)
+    objective = Objective(head, au_loss(recipe.loss.au, targets.au_rates(), recipe.loss.pooled))
+    Stage("head", folder, head, schedule, recipe.ema, recipe.patience, objective).fit(epoch, score, Silent())
+    copy_weights(head, model)
+    scores = {split: predict(head, [stored[data.indices(split)]], contract) for split in ("val", "test")}
+    run = finish_run(folder, calibrated(contract, data, held, scores["val"]), model)
+    return run, {split: found["au"] for split, found in scores.items()}
+
+
+def figures(data: Dataset, scores: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What the scores of the test subjects are worth: at 0.5, at thresholds from val, and without a threshold."""
+    units = data.info.action_units
+    labels = {split: data.au_labels(units)[data.indices(split)] for split in scores}
+    thresholds = best_thresholds(scores["val"], labels["val"], units)
+    half = au_metrics(scores["test"], labels["test"], units)
+    best = au_metrics(scores["test"], labels["test"], units, thresholds)
+    return {
+        "f1": half.mean_f1,
+        "f1_tuned": best.mean_f1,
+        "micro_f1": half.micro_f1,
+        "micro_f1_tuned": best.micro_f1,
+        "average_precision": float(np.mean([row["average_precision"] for row in half.per_au.values()])),
+        "all_positive_f1": half.all_positive_f1,
+        "thresholds": thresholds,
+        "per_au": {
+            unit: {
+                "f1": half.per_au[unit]["f1"],
+                "f1_tuned": best.per_au[unit]["f1"],
+                "average_precision": half.per_au[unit]["average_precision"],
+            }
+            for unit in units
+        },
+        "test_faces": half.n,
+    }
+
+
+#: Figure -> heading.
+FIGURES = {
+    "f1": "mean F1 at 0.5",
+    "f1_tuned": "mean F1, tuned thresholds",
+    "micro_f1": "micro-F1 at 0.5",
+    "micro_f1_tuned": "micro-F1, tuned",
+    "average_precision": "mean average precision",
+}
+
+
+def tables(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Per stage and backbone: means over the runs with 95 % intervals, differences to BCE in pairs; then F1 per AU."""
+    for stage, backbone in itertools.product(STAGES, BACKBONES):
+        found = [r for r in rows if r["setting"]["stage"] == stage and r["setting"]["backbone"] == backbone]
+        of_loss = {loss: _by_round(found, loss) for loss in LOSSES}
+        if not of_loss["BCE"]:
+            continue
+        setting = found[0]["setting"]
+        epochs = f", {setting['epochs']} epochs" if "epochs" in setting else ""
+        floor = np.mean([r["figures"]["all_positive_f1"] for r in found])
+        lines = [f"**{backbone} {setting['alpha']}, {stage}{epochs}** (all positive: {floor:.3f})", ""]
+        headings = ["loss", "runs", *FIGURES.values(), "to BCE at 0.5", "to BCE, tuned", "seconds"]
+        lines += [f"| {' | '.join(headings)} |", f"|---|{'--:|' * (len(headings) - 1)}"]
+        for loss, runs in of_loss.items():
+            if runs:
+                cells = [interval([run[k] for run in runs.values()]) for k in FIGURES]
+                cells += [_to_bce(runs, of_loss["BCE"], k) if loss != "BCE" else "" for k in ("f1", "f1_tuned")]
+                seconds = np.mean([run["train_seconds"] for run in runs.values()])
+                lines.append(f"| {' | '.join([loss, str(len(runs)), *cells, f'{seconds:.0f}'])} |")
+        yield "\n".join(lines)
+        yield "\n".join(_per_unit(of_loss))
+
+
+def _by_round(rows: Sequence[dict[str, Any]], loss: str) -> dict[tuple[int, int], dict[str, Any]]:
+    """The figures of a loss by (fold, seed)."""
+    return {(r["setting"]["fold"], r["setting"]["seed"]): r["figures"] for r in rows if r["setting"]["loss"] == loss}
+
+
+def _to_bce(runs: dict[tuple[int, int], Any], bce: dict[tuple[int, int], Any], figure: str) -> str:
+    """The difference on the same fold with the same seed, in points of F1."""
+    return interval([100 * (runs[key][figure] - bce[key][figure]) for key in runs.keys() & bce.keys()], "+.1f")
+
+
+def _per_unit(of_loss: dict[str, Any]) -> Iterator[str]:
+    units = next(iter(of_loss["BCE"].values()))["per_au"]
+    yield f"| F1 at 0.5 / tuned | {' | '.join(units)} |"
+    yield f"|---|{'--:|' * len(units)}"
+    for loss, runs in of_loss.items():
+        if runs:
+            means = [
+                " / ".join(f"{np.mean([r['per_au'][u][k] for r in runs.values()]):.2f}" for k in ("f1", "f1_tuned"))
+                for u in units
+            ]
+            yield f"| {loss} | {' | '.join(means)} |"
+
+
+def interval(values: Sequence[float], how: str = ".3f") -> str:
+    """Mean ± half the 95 % interval of the mean (Student's t over the runs)."""
+    mean = format(np.mean(values), how)
+    if len(values) < 2:
+        return mean
+    half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    return f"{mean} ± {format(half, how.lstrip('+'))}"
+
+
+if __name__ == "__main__":
+    main()
