@@ -41,7 +41,7 @@ _SHARD_ROWS = 4096
 _SHARD_PATH = re.compile(r"([^:]+\.npy):([0-9]{1,9})")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One labelled face.
 
@@ -209,6 +209,18 @@ class Dataset:
         """Index of each row's emotion in ``emotions``, int64 (N,); -1 where unlabelled or not among them."""
         index = {name: i for i, name in enumerate(emotions)}
         return np.array([index.get(name, -1) for name in self.emotion], np.int64)
+
+    def labels(self, row: int) -> dict[str, Any]:
+        """All labels of one row, as :class:`Sample` takes them."""
+        votes, points, units = self.votes[row], self.keypoints[row], self.info.action_units
+        return {
+            "split": str(self.split[row]),
+            "subject": str(self.subject[row]),
+            "emotion": str(self.emotion[row]),
+            "votes": () if np.isnan(votes).any() else tuple(votes.tolist()),
+            "aus": {name: int(v) for name, v in zip(units, self.aus[row], strict=True) if np.isfinite(v)},
+            "keypoints": () if np.isnan(points).any() else points.tolist(),
+        }
 
     def au_labels(self, action_units: Sequence[str]) -> np.ndarray:
         """0/1 labels, float32 (N, len(action_units)); NaN where unlabelled or the set has no such AU."""

@@ -142,14 +142,7 @@ def _crop_in_worker(index: int) -> tuple[Any, int] | str:
 
 
 def _store(writer: DatasetWriter, dataset: Dataset, index: int, pixels: np.ndarray | bytes) -> None:
-    votes, aus = dataset.votes[index], dataset.aus[index]
-    labels = {
-        "split": str(dataset.split[index]),
-        "subject": str(dataset.subject[index]),
-        "emotion": str(dataset.emotion[index]),
-        "votes": () if np.isnan(votes).any() else tuple(float(v) for v in votes),
-        "aus": {name: int(v) for name, v in zip(dataset.info.action_units, aus, strict=True) if np.isfinite(v)},
-    }
+    labels = {**dataset.labels(index), "keypoints": ()}  # those of the photo
     if isinstance(pixels, bytes):
         writer.add_file(f"{index:06d}.jpg", pixels, **labels)
     else:
