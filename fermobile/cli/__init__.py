@@ -21,6 +21,8 @@ from .lazy import LazyGroup
 _VERBS: dict[str, tuple[str, str]] = {
     "data": ("data", "Import, render, crop and check labelled faces."),
     "train": ("train", "Train a recipe: frozen backbone first, then fine-tuning."),
+    "pseudo-label": ("pseudo_label", "Label unlabelled faces by trained runs, to train on them too."),
+    "ledger": ("ledger", "List the labels that a training changed, and take some back."),
     "quantize": ("quantize", "Quantization-aware fine-tuning of a run."),
     "export": ("export", "Write a run as a .tflite that carries its contract."),
     "verify": ("verify", "Prove that a .tflite is still right, or name the stage where it is not."),

@@ -49,12 +49,12 @@ def export(
         raise click.UsageError("choose one of: " + ", ".join(f"--{k.replace('_', '-')}" for k in _KINDS))
     if io and chosen[0] != "int8":
         raise click.UsageError("--io is for --int8; every other file takes and gives float32")
-    from ..data.manifest import Dataset
     from ..export.convert import export_run
     from ..files import refuse_existing
+    from ..training.runs import Run
 
     refuse_existing(out, force)
-    calibration = None if dataset is None else Dataset(dataset)
+    calibration = None if dataset is None else Run.open(run).open_dataset(dataset)
     report = export_run(run, out, chosen[0], io or "uint8", calibration, force)
     if as_json:
         import json

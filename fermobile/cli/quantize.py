@@ -36,14 +36,13 @@ def quantize(
     """
     import dataclasses
 
-    from ..data.manifest import Dataset
     from ..training.runs import Run
     from .training_report import TrainingReport, finish
 
     opened = Run.open(run)
     changes = {"quantize.epochs": epochs, "quantize.learning_rate": learning_rate, "quantize.batch": batch}
     opened = dataclasses.replace(opened, recipe=opened.recipe.override(**changes))
-    dataset = Dataset(data or Path(opened.info["dataset"]["path"]))
+    dataset = opened.open_dataset(data)
     from ..training import quantization_aware
 
     result = quantization_aware.quantize(opened, dataset, out, resume, force, TrainingReport(as_json))

@@ -11,6 +11,8 @@ import click
 @click.command()
 @click.argument("recipe")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Dataset folder, with train and val.")
+@click.option("--add", "added", type=click.Path(path_type=Path), multiple=True,
+              help="Train on the train split of this dataset too; may be repeated.")  # fmt: skip
 @click.option("--fold", type=int, help="Train on this fold of the dataset, from 1, instead of on its own splits.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
 @click.option("--weights", help="Start from 'imagenet', 'faces', 'none', a Keras weights file, or a run folder.")
@@ -26,17 +28,29 @@ import click
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed.")
 @click.option("--force", is_flag=True, help="Replace an existing run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the epochs as JSON lines.")
-def train(recipe: str, data: Path, out: Path, resume: bool, force: bool, as_json: bool, **options: Any) -> None:
+def train(
+    recipe: str,
+    data: Path,
+    added: tuple[Path, ...],
+    out: Path,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Train RECIPE, the name of a shipped recipe or a TOML file, on the train split of a dataset.
 
-    Options override the recipe; the resolved recipe is saved with the run.  The val split stops and selects.
+    Options override the recipe; the resolved recipe is saved with the run.  The val split stops and selects; it is
+    that of --data alone, of which no face may be among those that --add trains on.
 
     \b
     Example:
       fermobile train mobilenet_v1_emotions --data data/ferplus --out runs/fer
     """
+    from ..data.joined import images_to_compare, join
     from ..data.manifest import Dataset
     from ..training.recipe import load_recipe
+    from .progress import progress
     from .training_report import TrainingReport, finish
 
     resolved = load_recipe(recipe).override(
@@ -54,6 +68,10 @@ def train(recipe: str, data: Path, out: Path, resume: bool, force: bool, as_json
         }
     )
     dataset = Dataset(data, options["fold"])
+    if added:
+        others = [Dataset(folder) for folder in added]
+        with progress("comparing", images_to_compare(dataset, others), "images") as advance:
+            dataset = join(dataset, others, advance)
     from ..training import transfer  # only now: what is wrong so far is said before TensorFlow's seconds
 
     run = transfer.train(resolved, dataset, out, resume, force, TrainingReport(as_json))

@@ -77,12 +77,11 @@ def verify(
         from ..training.runs import Run
 
         run = Run.open(against)
-        data = data or Path(run.info["dataset"]["path"])
-    if data is None:
+        dataset = run.open_dataset(data, added=False)
+    elif data is not None:
+        dataset = Dataset(data)
+    else:
         raise click.UsageError("name labelled faces with --data, or the run that the file was made from with --against")
-    dataset = Dataset(data)
-    if run is not None:
-        dataset = dataset.as_trained(run.info["dataset"])
     total = stage_count(run is not None) * min(len(dataset.indices(split)), limit or len(dataset))
     with progress("verify", total, "faces") as advance:
         report = verify(file, dataset, split, run, Gates(max_f1_drop, max_class_f1_drop), limit, advance, runtime)

@@ -85,9 +85,7 @@ def export_run(
     run = Run.open(run_folder)
     calibration_set = None
     if kind == "int8" and not run.quantized:
-        from ..data.manifest import Dataset
-
-        calibration = calibration or Dataset(run.info["dataset"]["path"])
+        calibration = calibration or run.open_dataset()
         if calibration.sha256 != run.info["dataset"]["sha256"]:
             raise InputError(
                 f"{run_folder} was trained on another dataset than {calibration.folder}; only its own train split is "

@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..contract import CONTRACT_FILE, ModelContract
+from ..data.joined import reopen
 from ..errors import InputError, ModelFileError, RunError
 from ..files import refuse_existing, sha256, write_json, write_text, writing_folder
 from .recipe import Recipe, recipe_from_dict
 
 if TYPE_CHECKING:
+    from ..data.manifest import Dataset
     from ..models.keras import keras
 
 RUN_VERSION = 1
@@ -84,6 +86,10 @@ class Run:
     def weights_sha256(self) -> str:
         """Hash of the weights, which identifies the run."""
         return sha256(self.folder / WEIGHTS_FILE)
+
+    def open_dataset(self, folder: Path | None = None, added: bool = True) -> Dataset:
+        """The dataset that it was trained on, with the splits it had; see :func:`fermobile.data.joined.reopen`."""
+        return reopen(self.info["dataset"], folder, added)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl, one per epoch."""
@@ -146,6 +152,9 @@ def read_info(folder: Path) -> dict[str, Any]:
     bad = [key for key, kind in kinds.items() if not isinstance(info.get(key), kind)]
     if isinstance(dataset, dict):
         bad += [f"dataset.{key}" for key in ("name", "sha256", "path") if not isinstance(dataset.get(key), str)]
+        added = dataset.get("added", [])
+        if not isinstance(added, list) or not all(isinstance(part, dict) and "path" in part for part in added):
+            bad.append("dataset.added")
     if bad:
         raise RunError(f"{path} is damaged: it lacks {', '.join(bad)}, or holds something else there")
     return dict(info)

@@ -16,6 +16,7 @@ import numpy as np
 from ..contract import InputSpec, ModelContract
 from ..data.augment import NONE, Augment
 from ..data.batches import batches
+from ..data.joined import where
 from ..data.ledger import LEDGER_FILE, Ledger
 from ..data.manifest import Dataset
 from ..data.splits import refuse_crossing_subjects
@@ -71,8 +72,7 @@ def train(
     model = _initial_network(recipe, contract)
     unfreeze(model, recipe.tune.unfreeze)  # stage 1 trains a head of its own, so this may come first
     if status == "new":
-        origin = {**dataset.origin, "path": str(dataset.folder.resolve())}
-        start_run(folder, contract, recipe, force, dataset=origin)
+        start_run(folder, contract, recipe, force, dataset=where(dataset))
     if teachers:
         temperature = recipe.distill.temperature
         targets = targets.taught_by(teacher_answers(teachers, dataset, rows, contract, temperature, folder, report))

@@ -8,7 +8,6 @@ import pytest
 
 from fermobile.contract import CropSpec
 from fermobile.data.images import encode_image
-from fermobile.data.info import set_folds
 from fermobile.data.joined import JoinedDataset, images_to_compare, join, reopen, where
 from fermobile.data.manifest import Dataset, DatasetInfo, write_dataset
 from fermobile.errors import DatasetError
@@ -70,7 +69,7 @@ def test_only_train_rows_are_added(first: Dataset, added: Dataset) -> None:
     for split, rows in {"train": [0, 1, 6, 7], "val": [2, 3], "test": [4, 5]}.items():
         assert both.indices(split).tolist() == rows
     assert both.paths[6:] == ["added-1/images/0.png", "added-1/images/2.png"]
-    assert both.subject.tolist()[5:] == ["a5", "added: b0", "added: b2"]
+    assert both.subject.tolist()[5:] == ["a5", "added-1/b0", "added-1/b2"]
     assert both.folder == first.folder
 
 

@@ -1,0 +1,41 @@
+"""Labels taken back in a dataset that has a ledger."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DatasetError
+from .ledger import LEDGER_FILE, Ledger
+from .manifest import Dataset, write_dataset
+
+
+def write_undone(folder: Path, samples: Collection[str] | None, out: Path, force: bool = False) -> None:
+    """Write a pseudo-labelled dataset anew, in which some faces (None for all) are unlabelled again.
+
+    A dataset is known by the hash of its content, so the one in ``folder`` stays as it is.  Images and paths are the
+    same in both; the new ledger is the old one and the undoing.
+
+    Raises:
+        DatasetError: a sample has no label in the ledger.
+        OutputExistsError: ``out`` is taken and ``force`` is not set.
+    """
+    dataset = Dataset(folder)
+    with write_dataset(out, dataset.info, force) as writer:
+        shutil.copyfile(folder / LEDGER_FILE, writer.folder / LEDGER_FILE)
+        ledger = Ledger(writer.folder / LEDGER_FILE)
+        ledger.undo(samples)
+        undone = ledger.undone()
+        for row, path in enumerate(dataset.paths):
+            votes = dataset.votes[row].tolist()
+            labels = {} if path in undone or np.isnan(votes).any() else {"votes": votes}
+            emotion = "" if path in undone else str(dataset.emotion[row])
+            subject = str(dataset.subject[row])
+            copied = writer.add_copy(
+                dataset, row, split=str(dataset.split[row]), subject=subject, emotion=emotion, **labels
+            )
+            if copied != path:
+                raise DatasetError(f"{folder} was not written by 'fermobile pseudo-label': {path} would be {copied}")
