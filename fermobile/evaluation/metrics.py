@@ -199,6 +199,33 @@ def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
     return float((np.diff(recall, prepend=0.0) * precision).sum())
 
 
+def roc_auc(scores: np.ndarray, labels: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+    """Area under the ROC curve: how often a positive scores higher than a negative, ties counting half.
+
+    (Mann & Whitney 1947; Hanley & McNeil 1982.)
+
+    Args:
+        scores: (N,).
+        labels: (N,), 1, 0 or NaN = unlabelled.
+        counts: (R, N), how often each row is drawn in each resample, as
+            :func:`fermobile.evaluation.bootstrap.resample_counts` gives it; every row once where there is none.
+    Returns:
+        float64 (R,), or a scalar without ``counts``; NaN where there is no positive or no negative.
+    """
+    keep = np.isfinite(labels)
+    order = np.argsort(scores[keep], kind="stable")
+    values, positive = scores[keep][order], labels[keep][order] == 1
+    drawn = np.ones((1, len(values))) if counts is None else counts[:, keep][:, order].astype(np.float64)
+    if not len(values):
+        return np.full(() if counts is None else len(counts), np.nan)
+    groups = np.flatnonzero(np.diff(values, prepend=-np.inf))  # the first row of each distinct score
+    hits, misses = (np.add.reduceat(drawn * part, groups, axis=1) for part in (positive, ~positive))
+    won = hits * (np.cumsum(misses, axis=1) - misses / 2)
+    with np.errstate(invalid="ignore"):
+        area = np.asarray(won.sum(axis=1) / (hits.sum(axis=1) * misses.sum(axis=1)))
+    return area if counts is not None else np.asarray(area[0])
+
+
 def best_thresholds(scores: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> dict[str, float]:
     """The decision threshold of each action unit that maximises its F1.
 

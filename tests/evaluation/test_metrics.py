@@ -16,6 +16,7 @@ from fermobile.evaluation.metrics import (
     best_thresholds,
     emotion_metrics,
     pr_curve,
+    roc_auc,
 )
 
 sk = pytest.importorskip("sklearn.metrics")
@@ -133,3 +134,25 @@ def test_without_any_label_there_is_nothing_to_measure() -> None:
 def test_scores_of_another_shape_are_refused() -> None:
     with pytest.raises(InputError, match="do not fit"):
         emotion_metrics(np.ones((2, 3), np.float32), np.array([0, 1]), NAMES)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.booleans())
+def test_the_area_under_the_roc_curve_is_that_of_scikit_learn(seed: int, n: int, coarse: bool) -> None:
+    rng = np.random.default_rng(seed)
+    scores = (rng.integers(0, 4, n) / 4 if coarse else rng.random(n)).astype(np.float32)
+    labels = rng.choice([0.0, 1.0, np.nan], n)
+    labels[:2] = 0, 1
+    keep = np.isfinite(labels)
+    assert roc_auc(scores, labels) == pytest.approx(sk.roc_auc_score(labels[keep], scores[keep]))
+    counts = rng.integers(0, 3, (3, n)).astype(np.float32)
+    counts[:, :2] = 1
+    expected = [sk.roc_auc_score(labels[keep], scores[keep], sample_weight=drawn[keep]) for drawn in counts]
+    np.testing.assert_allclose(roc_auc(scores, labels, counts), expected)
+
+
+def test_an_area_needs_both_classes() -> None:
+    scores = np.array([0.1, 0.9])
+    assert np.isnan(roc_auc(scores, np.array([1, np.nan])))
+    assert np.isnan(roc_auc(scores, np.array([0, 0])))
+    assert np.isnan(roc_auc(scores, np.array([np.nan, np.nan])))
+    np.testing.assert_array_equal(roc_auc(scores, np.array([0, 1]), np.array([[1, 1], [0, 2]])), [1, np.nan])
