@@ -13,6 +13,16 @@ import click
 @click.option("--count", default=4000, show_default=True, type=click.IntRange(min=1), help="Number of faces.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Same seed, same bytes.")
 @click.option("--size", default=96, show_default=True, type=click.IntRange(16, 1024), help="Side of a face in pixels.")
+@click.option(
+    "--eye-distance",
+    type=click.FloatRange(0.05, 1.0),
+    help="Distance of the eyes, as a fraction of the side.  [default: 0.31]",
+)
+@click.option(
+    "--eye-y",
+    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    help="Height of the eyes below the upper edge, as a fraction of the side.  [default: 0.36]",
+)
 @click.option("--mesh", metavar="ict:PATH", help="Render ICT-FaceKit's mesh (its .npz) instead of the built-in one.")
 @click.option("--rates", metavar="disfa", help="Action units as often and as strong as in DISFA; no emotions.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
@@ -24,6 +34,8 @@ def data_synth(
     count: int,
     seed: int,
     size: int,
+    eye_distance: float | None,
+    eye_y: float | None,
     mesh: str | None,
     rates: str | None,
     workers: int | None,
@@ -34,6 +46,8 @@ def data_synth(
     """Render synthetic faces with exact emotion, action-unit, keypoint and subject labels.
 
     Subjects never cross splits; 70 % are for training, 15 % for validation, 15 % for testing.
+
+    To train on rendered and real faces together, frame both alike: --eye-distance and --eye-y of the real ones.
 
     With --rates disfa only that set's eight action units are shown and labelled, at its frequencies and
     intensities, 100 faces per person.
@@ -46,17 +60,24 @@ def data_synth(
     import json
     import time
 
+    from ..contract import CropSpec
     from ..data.images import check_image_target, write_image
-    from ..data.synthetic import contact_sheet, write_synthetic
+    from ..data.synthetic import DEFAULT_CROP, contact_sheet, write_synthetic
     from .progress import progress
 
     if sheet is not None:
         if sheet.absolute() == out.absolute():
             raise click.BadParameter(f"{sheet} is the dataset folder too; choose another path", param_hint="--sheet")
         check_image_target(sheet, force)
+    crop = CropSpec(
+        eye_distance=DEFAULT_CROP.eye_distance if eye_distance is None else eye_distance,
+        eye_y=DEFAULT_CROP.eye_y if eye_y is None else eye_y,
+    )
     start = time.monotonic()
     with progress("rendering", count, "faces") as advance:
-        write_synthetic(out, count, seed, size, mesh=mesh, rates=rates, workers=workers, force=force, advance=advance)
+        write_synthetic(
+            out, count, seed, size, crop, mesh=mesh, rates=rates, workers=workers, force=force, advance=advance
+        )
     seconds = time.monotonic() - start
     if sheet is not None:
         write_image(sheet, contact_sheet(seed, mesh=mesh))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fermobile.data.manifest import Dataset
@@ -78,3 +79,14 @@ def test_rates_give_action_units_alone(fermobile: Run, tmp_path: Path) -> None:
     assert summary["emotions"] == {} and list(summary["action_units"])[:3] == ["AU1", "AU2", "AU4"]
     wrong = fermobile("data", "synth", "--out", tmp_path / "no", "--count", 20, "--rates", "bp4d")
     assert wrong.exit_code == 2 and "choose from: disfa" in wrong.stderr
+
+
+def test_faces_are_framed_as_asked(fermobile: Run, tmp_path: Path) -> None:
+    asked = ("--count", 3, "--size", 64, "--eye-distance", 0.4, "--eye-y", 0.45)
+    assert fermobile("data", "synth", "--out", tmp_path / "set", *asked).exit_code == 0
+    data = Dataset(tmp_path / "set")
+    assert data.info.crop is not None and (data.info.crop.eye_distance, data.info.crop.eye_y) == (0.4, 0.45)
+    assert data.info.source.endswith("--eye-distance 0.4 --eye-y 0.45")
+    eyes = data.keypoints[:, :2] / 64
+    np.testing.assert_allclose(np.hypot(*(eyes[:, 1] - eyes[:, 0]).T), 0.4, atol=0.01)
+    np.testing.assert_allclose(eyes[..., 1], 0.45, atol=0.01)

@@ -155,7 +155,9 @@ def write_synthetic(
         OutputExistsError: the folder exists and ``force`` is not set.
     """
     folder = Path(folder)
-    options = {"count": count, "seed": seed, "size": size, "mesh": mesh, "rates": rates}
+    options: dict[str, Any] = {"count": count, "seed": seed, "size": size, "mesh": mesh, "rates": rates}
+    if crop != DEFAULT_CROP:
+        options |= {"eye-distance": crop.eye_distance, "eye-y": crop.eye_y}
     head, shown = open_head(mesh), repertoire(rates)
     extra: dict[str, Any] = {
         "seed": seed,
