@@ -26,6 +26,13 @@ import click
     show_default=True,
     help="Largest share of broken samples; they are skipped and listed in rejects.csv.",
 )
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Take one frame in so many of disfa and bp4d, whose neighbouring frames are nearly equal.",
+)
 @click.option("--force", is_flag=True, help="Replace the output folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def data_import(
@@ -35,6 +42,7 @@ def data_import(
     val_fraction: float,
     seed: int,
     max_rejects: float,
+    every: int,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -48,6 +56,10 @@ def data_import(
       affectnet    Manually_Annotated_file_lists/ and _Images/, or train_set/ and val_set/
       kdef, jaffe  the folder of the images
       celeba       Anno/, Eval/ and Img/: attributes as proxies of action units
+      ck-plus      cohn-kanade-images/ with Emotion/, FACS/ or both
+      disfa        ActionUnit_Labels/ with videos or frames (PATH/Videos_RightCamera chooses)
+      bp4d         AUCoding/AU_OCC/ with frames such as F001/T1/2440.jpg
+      bosphorus    bs000/bs000_LFAU_12_0.png and so on
       imagefolder  <split>/<class>/ or <class>/ with images
 
     \b
@@ -63,7 +75,7 @@ def data_import(
     from .progress import progress
 
     refuse_existing(out, force)
-    reader = open_reader(name, path)
+    reader = open_reader(name, path, every)
     with progress(f"import {name}", reader.total, reader.unit) as advance:
         summary = import_dataset(
             reader,
@@ -79,8 +91,17 @@ def data_import(
         return
     for split, counts in summary.counts.items():
         parts = ", ".join(f"{emotion or 'no single emotion'} {count}" for emotion, count in counts.items())
-        click.echo(f"{split}: {sum(counts.values())} ({parts})")
+        click.echo(f"{split}: {sum(counts.values())}" + (f" ({parts})" if set(counts) != {""} else ""))
     click.echo(f"splits: {summary.split_rule}")
+    if summary.folds:
+        tested = ", ".join(map(str, summary.folds))
+        click.echo(f"folds: {len(summary.folds)} of the official protocol, which test {tested} images")
+    for unit, coded in summary.action_units.items():
+        if coded["labelled"]:
+            rate = coded["positive"] / coded["labelled"]
+            click.echo(f"{unit}: {coded['positive']} of {coded['labelled']} ({rate:.1%}) positive")
+    for note in summary.notes:
+        click.echo(f"note: {note}")
     for reason, count in summary.dropped.items():
         click.echo(f"dropped: {count} {reason}")
     if summary.rejected:

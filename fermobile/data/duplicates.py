@@ -56,12 +56,17 @@ def duplicate_pairs(digests: Sequence[bytes], thumbnails: np.ndarray) -> tuple[n
         Two int64 arrays (M, 2) of row numbers: each later equal image with the first of its kind, and the near
         duplicates among those first ones.
     """
+    equal = equal_pairs(digests)
+    unique = np.delete(np.arange(len(digests)), equal[:, 1])
+    return equal, unique[near_pairs(thumbnails[unique])]
+
+
+def equal_pairs(digests: Sequence[bytes]) -> np.ndarray:
+    """Each later equal image with the first of its kind, int64 (M, 2)."""
     seen: dict[bytes, int] = {}
     first = np.array([seen.setdefault(d, i) for i, d in enumerate(digests)], np.int64)
-    rows = np.arange(len(first))
-    copies = first != rows
-    unique = rows[~copies]
-    return np.stack([first[copies], rows[copies]], axis=1), unique[near_pairs(thumbnails[unique])]
+    copies = np.flatnonzero(first != np.arange(len(first)))
+    return np.stack([first[copies], copies], axis=1)
 
 
 def near_pairs(thumbnails: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ from ..errors import DatasetError, ImageError
 from ..files import sha256
 from ..labels import EMOTIONS
 from . import duplicates
-from .images import decode_rgb, read_image_file
+from .images import decode_rgb, encode_image, read_image_file
 from .manifest import SPLITS, DatasetInfo, DatasetWriter, Sample, write_dataset
-from .readers.base import Drop, Face, Reader, Reject, reason
+from .readers.base import Drop, Face, Note, Reader, Reject, reason
+from .readers.protocols import official_folds
 from .splits import complete_splits, join, subject_pairs
 
 #: The file beside samples.csv that lists what was skipped and why.
@@ -35,6 +37,9 @@ class ImportSummary:
         dropped: reason -> number of samples that the dataset's protocol leaves out.
         rejected: number of broken samples, listed in rejects.csv.
         split_rule: which rule gave the splits.
+        action_units: action unit -> number of samples that are "labelled" and that are "positive".
+        folds: number of samples that each fold of the benchmark's protocol tests; () when there is no protocol.
+        notes: what the reader found out that whoever uses the set should know.
     """
 
     samples: int
@@ -42,6 +47,9 @@ class ImportSummary:
     dropped: dict[str, int]
     rejected: int
     split_rule: str
+    action_units: dict[str, dict[str, int]]
+    folds: tuple[int, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass
@@ -54,6 +62,7 @@ class _Kept:
     thumbnails: list[np.ndarray] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def import_dataset(
@@ -90,21 +99,24 @@ def import_dataset(
     with write_dataset(out, info, force) as writer:
         kept = _store(reader, writer, advance)
         check_rejects(kept.rejects, len(kept.samples), max_rejects, what="broken", dropped=kept.dropped.total())
-        equal, near = duplicates.duplicate_pairs(kept.digests, np.stack(kept.thumbnails))
-        subjects = [s.subject for s in kept.samples]
-        # Portraits of two people before one wall are alike without being copies.
-        copies = [(a, b) for a, b in near.tolist() if subjects[a] == subjects[b] or "" in (subjects[a], subjects[b])]
-        groups = join(len(kept.samples), [*equal.tolist(), *copies, *subject_pairs(subjects)])
-        splits, rule = complete_splits([s.split for s in kept.samples], kept.strata, groups, val_fraction, seed)
+        splits, rule = complete_splits([s.split for s in kept.samples], kept.strata, _groups(kept), val_fraction, seed)
         for sample, split in zip(kept.samples, splits, strict=True):
             writer.add_row(dataclasses.replace(sample, split=split))
         present = {sample.emotion for sample in kept.samples}
+        images = Counter(sample.subject for sample in kept.samples)
+        folds = official_folds(reader.name, images)
+        absent = sorted({subject for fold in folds for subject in fold} - set(images))
+        if absent:
+            kept.notes.append(f"people of the official folds who are not in this copy: {', '.join(absent)}")
         summary = ImportSummary(
             samples=len(kept.samples),
             counts=_counts(kept.samples, splits),
             dropped=dict(sorted(kept.dropped.items())),
             rejected=len(kept.rejects),
             split_rule=rule,
+            action_units=_action_unit_counts(kept.samples, reader.action_units),
+            folds=tuple(sum(images[subject] for subject in fold) for fold in folds),
+            notes=tuple(kept.notes),
         )
         extra: dict[str, Any] = {
             "import": {
@@ -114,7 +126,8 @@ def import_dataset(
                 "seed": seed,
             }
         }
-        writer.info = dataclasses.replace(info, emotions=tuple(e for e in EMOTIONS if e in present), extra=extra)
+        emotions = tuple(e for e in EMOTIONS if e in present)
+        writer.info = dataclasses.replace(info, emotions=emotions, folds=folds, extra=extra)
         write_rejects(writer.folder, kept.rejects)
     return summary
 
@@ -126,9 +139,22 @@ def _store(reader: Reader, writer: DatasetWriter, advance: Callable[[int], None]
             kept.dropped[item.reason] += 1
         elif isinstance(item, Reject):
             kept.rejects.append(item)
+        elif isinstance(item, Note):
+            kept.notes.append(item.text)
         elif (reject := _keep(item, writer, kept)) is not None:
             kept.rejects.append(reject)
     return kept
+
+
+def _groups(kept: _Kept) -> np.ndarray:
+    """Whom no hold-out divides, int64 (N,): copies of an image, and the images of a person, share a number."""
+    subjects = [sample.subject for sample in kept.samples]
+    if all(subjects):  # near duplicates are of one person, or portraits of two before one wall, which are no copies
+        equal, near = duplicates.equal_pairs(kept.digests), np.empty((0, 2), np.int64)
+    else:
+        equal, near = duplicates.duplicate_pairs(kept.digests, np.stack(kept.thumbnails))
+    copies = ((a, b) for a, b in near.tolist() if subjects[a] == subjects[b] or "" in (subjects[a], subjects[b]))
+    return join(len(subjects), itertools.chain(equal.tolist(), copies, subject_pairs(subjects)))
 
 
 def _keep(face: Face, writer: DatasetWriter, kept: _Kept) -> Reject | None:
@@ -142,7 +168,10 @@ def _keep(face: Face, writer: DatasetWriter, kept: _Kept) -> Reject | None:
         path = writer.store_file(face.where, data)
     else:
         image = face.image
-        path = writer.store_array(image)
+        if face.file:
+            path = writer.store_file(face.file, encode_image(image, Path(face.file).suffix))
+        else:
+            path = writer.store_array(image)
     kept.digests.append(duplicates.digest(image))
     kept.thumbnails.append(duplicates.thumbnail(image))
     kept.strata.append(face.stratum)
@@ -180,6 +209,14 @@ def _counts(samples: list[Sample], splits: np.ndarray) -> dict[str, dict[str, in
         for split in SPLITS
         if any(key[0] == split for key in table)
     }
+
+
+def _action_unit_counts(samples: list[Sample], units: Sequence[str]) -> dict[str, dict[str, int]]:
+    labelled, positive = Counter[str](), Counter[str]()
+    for sample in samples:
+        labelled.update(sample.aus.keys())
+        positive.update(name for name, value in sample.aus.items() if value)
+    return {name: {"labelled": labelled[name], "positive": positive[name]} for name in units}
 
 
 def write_rejects(folder: Path, rejects: list[Reject]) -> None:

@@ -79,3 +79,29 @@ def test_existing_output(fermobile: Callable[..., Any], source: Path, tmp_path: 
     assert (tmp_path / "out" / "stale").exists()
     assert fermobile(*command, "--force").exit_code == 0
     assert not (tmp_path / "out" / "stale").exists()
+
+
+def test_action_units_folds_and_notes_are_printed(fermobile: Callable[..., Any], tmp_path: Path) -> None:
+    import cv2
+
+    for i, subject in enumerate(("F001", "F003", "F004")):
+        for folder in (f"AUCoding/AU_OCC/{subject}_T1", f"frames/{subject}/T1"):
+            (tmp_path / "bp4d" / folder).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"bp4d/AUCoding/AU_OCC/{subject}_T1.csv").write_text("0,1,2,30\n5,1,9,0\n6,0,9,0\n")
+        (tmp_path / "bp4d/frames" / subject / "T1").mkdir()
+        for frame in (5, 6):
+            image = np.random.default_rng([i, frame]).integers(0, 256, (32, 32, 3), np.uint8)
+            cv2.imwrite(str(tmp_path / f"bp4d/frames/{subject}/T1/{frame:04}.jpg"), image)
+    command = ["data", "import", "bp4d", tmp_path / "bp4d", "--out", tmp_path / "out"]
+    said = fermobile(*command).stdout.splitlines()
+    assert "folds: 3 of the official protocol, which test 2, 2, 2 images" in said
+    assert "AU1: 3 of 6 (50.0%) positive" in said
+    assert not any(line.startswith("AU2") for line in said)  # nowhere labelled
+    assert "note: action units left out, as fermobile does not know them: 30 (in 3 files)" in said
+    assert "dropped: 3 not one of every 2 frames" in fermobile(*command, "--every", "2", "--force").stdout
+
+
+def test_single_images_are_all_taken(fermobile: Callable[..., Any], source: Path, tmp_path: Path) -> None:
+    result = fermobile("data", "import", "fer2013", source, "--out", tmp_path / "out", "--every", "2")
+    assert result.exit_code == 2
+    assert "fer2013 holds single images; one in 2 is taken only of: disfa, bp4d" in result.stderr

@@ -1,4 +1,4 @@
-"""What every reader of a public dataset gives: faces, rejects and drops, one by one."""
+"""What every reader of a public dataset gives: faces, rejects, drops and notes, one by one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from ...contract import CropSpec
 from ...errors import ImageError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Face:
     """One labelled face as the source has it.
 
     Attributes:
         where: file and line, or path relative to the source; for messages.
-        image: small uint8 image (H, W) or (H, W, 3) RGB to be packed, or an image file to be copied.
+        image: uint8 image (H, W) or (H, W, 3) RGB, or an image file to be copied.
+        file: of an array that is too large to be packed: the image file to keep it as, such as "SN001/00017.jpg".
         split: the source's own "train", "val" or "test"; "" when it has none.
         stratum: what a hold-out keeps in proportion, usually the likeliest emotion.
         subject, emotion, votes, aus: as in :class:`fermobile.data.manifest.Sample`.
@@ -33,6 +34,7 @@ class Face:
     emotion: str = ""
     votes: tuple[float, ...] = ()
     aus: Mapping[str, int] = field(default_factory=dict)
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,13 @@ class Drop:
     """A sample that the dataset's protocol leaves out; nothing is wrong with it."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that whoever imports the set should know: a choice that was made by what the files look like."""
+
+    text: str
 
 
 class Reader(Protocol):
@@ -77,7 +86,7 @@ class Reader(Protocol):
     total: int
     unit: str
 
-    def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop]:
+    def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop | Note]:
         """Yield the samples in the source's order, calling ``advance`` with the units done.
 
         Raises:
