@@ -25,8 +25,8 @@ def ledger(folder: Path, undo: tuple[str, ...], undo_all: bool, out: Path | None
     """List the labels that were changed in FOLDER, a run or a pseudo-labelled dataset, and take some back.
 
     Self-Cure training changes labels and 'pseudo-label' gives them; both keep a ledger, relabels.csv, to which rows
-    are only added. What is undone stays undone. In a run it counts from the next 'train --resume' on. A dataset is
-    known by its content, so undoing labels in it makes a new one, --out, where those faces are unlabelled.
+    are only added. What is undone stays undone. In a run that was stopped it counts from 'train --resume' on. A
+    dataset is known by its content, so undoing labels makes a new one, --out, where those faces are unlabelled.
 
     \b
     Example:
@@ -67,6 +67,7 @@ def _summary(found: Ledger) -> dict[str, Any]:
     import dataclasses
     from collections import Counter
 
+    names = {"before": "from", "after": "to"}
     changes = found.changes()
     kinds = Counter((change.before, change.after) for change in changes if not change.undone)
     return {
@@ -75,7 +76,7 @@ def _summary(found: Ledger) -> dict[str, Any]:
         "undone": len(found.undone()),
         "kinds": [{"from": old, "to": new, "count": count} for (old, new), count in kinds.most_common()],
         "rows": [
-            {("from" if key == "before" else "to" if key == "after" else key): value for key, value in row.items()}
+            {names.get(key, key): value for key, value in row.items()}
             for row in map(dataclasses.asdict, sorted(changes, key=lambda change: -change.margin))
         ],
     }

@@ -6,8 +6,6 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import DatasetError
 from .ledger import LEDGER_FILE, Ledger
 from .manifest import Dataset, write_dataset
@@ -30,12 +28,7 @@ def write_undone(folder: Path, samples: Collection[str] | None, out: Path, force
         ledger.undo(samples)
         undone = ledger.undone()
         for row, path in enumerate(dataset.paths):
-            votes = dataset.votes[row].tolist()
-            labels = {} if path in undone or np.isnan(votes).any() else {"votes": votes}
-            emotion = "" if path in undone else str(dataset.emotion[row])
-            subject = str(dataset.subject[row])
-            copied = writer.add_copy(
-                dataset, row, split=str(dataset.split[row]), subject=subject, emotion=emotion, **labels
-            )
+            labels = dataset.labels(row) | ({"emotion": "", "votes": ()} if path in undone else {})
+            copied = writer.add_copy(dataset, row, **labels)
             if copied != path:
                 raise DatasetError(f"{folder} was not written by 'fermobile pseudo-label': {path} would be {copied}")
