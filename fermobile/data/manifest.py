@@ -33,10 +33,8 @@ from ..files import sha256, write_json, writing_folder
 from .folds import among, fold_sha256, fold_splits
 from .images import read_image_file, read_rgb
 from .info import FORMAT_VERSION, DatasetInfo, read_info
+from .samples import SPLITS, TEXT_COLUMNS, number_columns, read_samples
 
-SPLITS = ("train", "val", "test")
-_TEXT_COLUMNS = ("path", "split", "subject", "emotion")
-_LARGEST = 1e6  # votes and pixels
 _SHARD_ROWS = 4096
 _SHARD_PATH = re.compile(r"([^:]+\.npy):([0-9]{1,9})")
 
@@ -79,10 +77,6 @@ class Dataset:
         keypoints: float32 (N, len(info.keypoints), 2), x then y in pixels of the image; NaN where unknown.
     """
 
-    split: np.ndarray
-    subject: np.ndarray
-    emotion: np.ndarray
-
     def __init__(self, folder: str | Path, fold: int | None = None) -> None:
         """Open ``folder``, with the splits of samples.csv or those of a fold (see :func:`.folds.fold_splits`).
 
@@ -91,7 +85,9 @@ class Dataset:
         """
         self.folder, self.fold = Path(folder), fold
         self.info, self.sha256 = read_info(self.folder)
-        self._read_samples()
+        rows = read_samples(self.folder / "samples.csv", self.info)
+        self.paths, self.split, self.subject, self.emotion = rows.paths, rows.split, rows.subject, rows.emotion
+        self.votes, self.aus, self.keypoints = rows.votes, rows.aus, rows.keypoints
         self._own_split = self.split
         if fold is not None:
             self.split = fold_splits(self.subject, self.info.folds, fold, self.folder)
@@ -230,74 +226,6 @@ class Dataset:
                 out[:, j] = self.aus[:, self.info.action_units.index(name)]
         return out
 
-    def _read_samples(self) -> None:
-        info, path = self.info, self.folder / "samples.csv"
-        columns = _number_columns(info)
-        numbers: list[list[float]] = []
-        texts: list[list[str]] = []
-        for where, row in _rows(path, [*_TEXT_COLUMNS, *columns]):
-            _, split, _, emotion = text = row[: len(_TEXT_COLUMNS)]
-            if split not in SPLITS:
-                raise DatasetError(f"{where}: split {split!r} is not one of {', '.join(SPLITS)}")
-            if emotion and emotion not in info.emotions:
-                raise DatasetError(f"{where}: emotion {emotion!r} is not one of {', '.join(info.emotions)}")
-            texts.append(text)
-            numbers.append([_number(cell, where, column) for cell, column in zip(row[4:], columns, strict=True)])
-        self.paths = [text[0] for text in texts]
-        self.split, self.subject, self.emotion = (np.array([t[i] for t in texts], dtype=object) for i in (1, 2, 3))
-        table = np.array(numbers, np.float32).reshape(len(texts), len(columns))
-        votes, aus = len(info.vote_emotions), len(info.action_units)
-        self.votes, self.aus, points = np.split(table, [votes, votes + aus], axis=1)
-        self.keypoints = points.reshape(len(texts), len(info.keypoints), 2)
-        for bad, said in (
-            (~np.isnan(self.aus) & (self.aus != 0) & (self.aus != 1), "an action unit is neither 0 nor 1"),
-            (self.votes < 0, "a number of votes is negative"),
-        ):
-            if bad.any():
-                raise DatasetError(f"{path}, line {int(np.argwhere(bad)[0][0]) + 2}: {said}")
-
-
-def _number_columns(info: DatasetInfo) -> list[str]:
-    """The columns of samples.csv that hold numbers: votes, action units, keypoints."""
-    votes = [f"votes_{name}" for name in info.vote_emotions]
-    return [*votes, *info.action_units, *(f"{name}_{axis}" for name in info.keypoints for axis in "xy")]
-
-
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Each row of samples.csv: where it is, and its cells in the order of ``columns``."""
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = csv.reader(stream)
-            header = next(rows, [])
-            missing = [c for c in columns if c not in header]
-            if missing:
-                raise DatasetError(f"{path}: missing column(s) {', '.join(missing)}; found: {', '.join(header)}")
-            at = [header.index(name) for name in columns]
-            for row in rows:
-                where = f"{path}, line {rows.line_num}"
-                if len(row) != len(header):
-                    raise DatasetError(f"{where}: {len(row)} fields, expected {len(header)}")
-                yield where, [row[i] for i in at]
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DatasetError(f"{path} is not UTF-8 text") from None
-    except csv.Error as error:
-        raise DatasetError(f"{path} is not valid csv: {error}") from None
-
-
-def _number(text: str, where: str, column: str) -> float:
-    """A cell's number, NaN when it is empty."""
-    if text == "":
-        return float("nan")
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("inf")
-    if not abs(value) <= _LARGEST:
-        raise DatasetError(f"{where}, column {column}: {text[:40]!r} is not a number of that kind")
-    return value
-
 
 def _content_sha256(folder: Path, images: bytes) -> str:
     """The hash over the labels and the ``images``' digest, which is over their bytes in the order of the rows."""
@@ -311,7 +239,7 @@ class DatasetWriter:
         self.folder, self.info = folder, info
         self._stream = (folder / "samples.csv").open("w", newline="", encoding="utf-8")
         self._csv = csv.writer(self._stream, lineterminator="\n")
-        self._csv.writerow([*_TEXT_COLUMNS, *_number_columns(info)])
+        self._csv.writerow([*TEXT_COLUMNS, *number_columns(info)])
         self._waiting: deque[str] = deque()
         self._shard: list[np.ndarray] = []
         self._shards = 0
