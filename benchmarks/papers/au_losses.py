@@ -51,7 +51,7 @@ LOSSES: dict[str, dict[str, Any]] = {
 
 #: Backbones with ImageNet weights at hand: width, and epochs of fine-tuning that two cores bear.
 BACKBONES: dict[str, dict[str, Any]] = {
-    "mobilenet_v1": {"alpha": 0.5, "epochs": 4},
+    "mobilenet_v1": {"alpha": 0.5, "epochs": 3},
     "mobilenet_v2": {"alpha": 1.0, "epochs": 2},
 }
 
