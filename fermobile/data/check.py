@@ -13,7 +13,7 @@ import numpy as np
 from . import duplicates
 from .fingerprints import Fingerprints, fingerprints
 from .manifest import SPLITS, Dataset
-from .splits import crossing_subjects, join
+from .splits import crossing_subjects, each_pair, join
 
 ERROR, WARNING = "error", "warning"
 _EXAMPLES = 5
@@ -78,8 +78,8 @@ def check_dataset(dataset: Dataset, advance: Callable[[int], None] = lambda n: N
     images = fingerprints(dataset, dataset.indices(), advance)
     equal_pairs, near_pairs = duplicates.duplicate_pairs(images.digests, images.thumbnails)
     split = dataset.split[images.rows].astype(str)
-    equal_groups = join(len(split), equal_pairs.tolist())
-    similar_groups = join(len(split), [*equal_pairs.tolist(), *near_pairs.tolist()])
+    equal_groups = join(len(split), each_pair(equal_pairs))
+    similar_groups = join(len(split), each_pair(equal_pairs, near_pairs))
     emotions = _emotion_counts(dataset)
     action_units = _action_unit_counts(dataset)
     findings = [

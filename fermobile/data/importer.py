@@ -21,7 +21,7 @@ from .images import decode_rgb, encode_image, read_image_file
 from .manifest import SPLITS, DatasetInfo, DatasetWriter, Sample, write_dataset
 from .readers.base import Drop, Face, Note, Reader, Reject, reason
 from .readers.protocols import official_folds
-from .splits import complete_splits, join, subject_pairs
+from .splits import complete_splits, each_pair, join, subject_pairs
 
 #: The file beside samples.csv that lists what was skipped and why.
 REJECTS_FILE = "rejects.csv"
@@ -153,8 +153,8 @@ def _groups(kept: _Kept) -> np.ndarray:
         equal, near = duplicates.equal_pairs(kept.digests), np.empty((0, 2), np.int64)
     else:
         equal, near = duplicates.duplicate_pairs(kept.digests, np.stack(kept.thumbnails))
-    copies = ((a, b) for a, b in near.tolist() if subjects[a] == subjects[b] or "" in (subjects[a], subjects[b]))
-    return join(len(subjects), itertools.chain(equal.tolist(), copies, subject_pairs(subjects)))
+    copies = ((a, b) for a, b in each_pair(near) if subjects[a] == subjects[b] or "" in (subjects[a], subjects[b]))
+    return join(len(subjects), itertools.chain(each_pair(equal), copies, subject_pairs(subjects)))
 
 
 def _keep(face: Face, writer: DatasetWriter, kept: _Kept) -> Reject | None:

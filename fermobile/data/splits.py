@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ..errors import DatasetError
+
+_CHUNK = 1 << 15
 
 
 def hold_out(strata: Sequence[str], groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
@@ -49,7 +51,14 @@ def hold_out(strata: Sequence[str], groups: np.ndarray, fraction: float, seed: i
     return held[group]
 
 
-def join(count: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
+def each_pair(*arrays: np.ndarray) -> Iterator[list[int]]:
+    """The rows of int64 (M, 2) arrays, one by one: a video has millions of similar frames, too many for one list."""
+    for array in arrays:
+        for start in range(0, len(array), _CHUNK):
+            yield from array[start : start + _CHUNK].tolist()
+
+
+def join(count: int, pairs: Iterable[Sequence[int]]) -> np.ndarray:
     """Group numbers, int64 (count,): samples that pairs connect, directly or through others, share one."""
     parent = list(range(count))
 

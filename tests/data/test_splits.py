@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fermobile.data.splits import complete_splits, hold_out, join, subject_pairs
+from fermobile.data.splits import complete_splits, each_pair, hold_out, join, subject_pairs
 from fermobile.errors import DatasetError
 
 
@@ -86,3 +86,9 @@ def test_missing_splits_are_filled_in(official: dict[str, int], expected: dict[s
     split, said = complete_splits(rows, ["x"] * len(rows), singles(len(rows)), 0.1, 0)
     assert {name: int((split == name).sum()) for name in set(split)} == expected
     assert rule in said
+
+
+def test_pairs_come_one_by_one_in_their_order() -> None:
+    first, second = np.arange(100_000).reshape(-1, 2), np.array([[7, 8]])
+    assert list(each_pair(first, np.empty((0, 2), np.int64), second)) == [*first.tolist(), [7, 8]]
+    assert iter(found := each_pair(first)) is found  # a generator, not a list
