@@ -34,7 +34,7 @@ from fermobile.training.loop import Batch, Schedule, Silent, Stage
 from fermobile.training.losses import TargetTensors
 from fermobile.training.objective import Objective
 from fermobile.training.recipe import Recipe, recipe_from_dict
-from fermobile.training.runs import Run, finish_run, network_spec, start_run
+from fermobile.training.runs import WEIGHTS_FILE, Run, finish_run, network_spec, start_run
 from fermobile.training.scoring import calibrated, predict, predict_rows, validation_score
 from fermobile.training.targets import make_targets
 from fermobile.training.transfer import cached_features, starting_contract, train
@@ -90,14 +90,8 @@ def main() -> None:
     choices = (options.stages, options.seeds, options.backbones, options.folds, options.losses)
     for stage, seed, backbone, fold, loss in itertools.product(*choices):
         data = Dataset(options.folder, fold=fold)
-        setting = {
-            "stage": stage,
-            "backbone": backbone,
-            **BACKBONES[backbone],
-            "loss": loss,
-            "fold": fold,
-            "seed": seed,
-        }
+        setting = {"stage": stage, "backbone": backbone, **BACKBONES[backbone]}
+        setting |= {"loss": loss, "fold": fold, "seed": seed}
         if stage == "frozen":
             del setting["epochs"]
         with record.run(setting, data) as figures:
@@ -114,9 +108,10 @@ def measured(data: Dataset, work: Path, stage: str, backbone: str, loss: str, se
     name = f"{backbone}-{loss}-{data.fold}-{seed}".lower().replace(" ", "_")
     frozen = work / "runs" / name
     began = time.monotonic()
-    if stage == "frozen":
+    if stage == "frozen" or not (frozen / WEIGHTS_FILE).exists():
         run, scores = train_frozen(recipe, data, work, frozen)
-    else:
+    if stage == "tuned":
+        began = time.monotonic()
         tuned = recipe.override(
             **{"network.weights": str(frozen), "head.epochs": 0, "tune.epochs": BACKBONES[backbone]["epochs"]}
         )
