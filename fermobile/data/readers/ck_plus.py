@@ -92,22 +92,21 @@ class CkPlus:
             )
 
     def _sequence(self, sequence: Path, frames: list[Path]) -> Iterator[Face | Reject | Drop]:
-        subject = sequence.parent.name
-        neutral = dict.fromkeys(self.action_units, 0)
-        yield self._face(frames[0], subject, "neutral", neutral)
+        subject, where = sequence.parent.name, name_in(self._root, sequence)
+        yield self._face(frames[0], subject, "neutral", dict.fromkeys(self.action_units, 0))
         for _ in frames[1:-1]:
             yield Drop("between the neutral and the peak frame")
         labels = {kind: self._label_file(kind, sequence) for kind in self._labels}
         named = {file.stem.removesuffix(f"_{kind}") for kind, file in labels.items() if file is not None}
-        where = name_in(self._root, sequence)
-        if len(named) > 1:
-            yield Reject(where, f"its labels are of different frames: {' and '.join(sorted(named))}")
+        peak = next((frame for frame in frames[1:] if {frame.stem} == named), None)
+        if peak is not None:
+            yield self._peak(peak, subject, labels)
         elif not named:
             yield Drop("peak frame without a label")
-        elif named != {frames[-1].stem} or len(frames) < 2:
-            yield Reject(where, f"the labels are of {named.pop()}, the last image is {frames[-1].stem}")
+        elif len(named) > 1:
+            yield Reject(where, f"its labels are of different frames: {' and '.join(sorted(named))}")
         else:
-            yield self._peak(frames[-1], subject, labels)
+            yield Reject(where, f"the labels are of {named.pop()}, of which there is no image")
 
     def _peak(self, frame: Path, subject: str, labels: dict[str, Path | None]) -> Face | Reject:
         emotion, units = "", {}

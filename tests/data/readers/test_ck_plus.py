@@ -101,12 +101,15 @@ def test_action_units_that_fermobile_does_not_know_are_left_out_and_counted(root
     assert isinstance(note, Note) and "how often they are coded: 11 (1), 38 (2)" in note.text
 
 
-def test_a_label_of_a_frame_that_is_not_the_last_image(root: Path, write: Writer) -> None:
+def test_the_label_is_of_the_frame_that_it_names(root: Path, write: Writer) -> None:
+    """A copy that lacks the last images would otherwise give a half-made face the peak's label."""
     write("S005", "001", frames=3, emotion=3, peak=4)
-    reject = read(root)[-1]
-    assert reject == Reject(
-        "cohn-kanade-images/S005/001", "the labels are of S005_001_00000004, the last image is S005_001_00000003"
+    write("S005", "002", frames=5, emotion=3, peak=4)
+    items = read(root)
+    assert items[2] == Reject(
+        "cohn-kanade-images/S005/001", "the labels are of S005_001_00000004, of which there is no image"
     )
+    assert isinstance(items[-1], Face) and Path(items[-1].where).name == "S005_002_00000004.png"
 
 
 def test_labels_of_different_frames(root: Path, write: Writer) -> None:
