@@ -62,8 +62,8 @@ def test_both_stages_run_and_a_finished_row_is_not_run_again(
     folder = write_synthetic(tmp_path / "set", count=420, size=32, rates="disfa", workers=1)
     set_folds(folder, balanced_folds(Dataset(folder).subject, 2, 0, folder))
     module = script("papers/au_losses.py")
-    network = {"size": 32, "weights": "none"}
-    monkeypatch.setattr(module, "RECIPE", {**module.RECIPE, "network": network, "head": {"epochs": 1, "views": 0}})
+    small = {"network": {"size": 32, "weights": "faces"}, "head": {**module.RECIPE["head"], "epochs": 1}}
+    monkeypatch.setattr(module, "RECIPE", {**module.RECIPE, **small})
     monkeypatch.setattr(module, "BACKBONES", {"mobilenet_v1": {"alpha": 0.25, "epochs": 1}})
     monkeypatch.setattr(module, "Record", lambda table: script("papers/record.py").Record(table, tmp_path))
     arguments = f"au_losses.py {folder} --work {tmp_path / 'work'} --folds 2 --seeds 0 --losses".split()
@@ -73,4 +73,4 @@ def test_both_stages_run_and_a_finished_row_is_not_run_again(
     frozen, tuned = [json.loads(line) for line in (tmp_path / "au_losses.jsonl").read_text().splitlines()]
     assert (frozen["setting"]["stage"], tuned["setting"]["stage"]) == ("frozen", "tuned")
     assert frozen["figures"]["epochs"] == tuned["figures"]["epochs"] == 1
-    assert 0 < tuned["figures"]["f1"] < 1 and tuned["data"]["fold"] == 2
+    assert 0 < tuned["figures"]["f1"] < 1 and tuned["setting"]["fold"] == 2
