@@ -16,14 +16,16 @@ import click
 @click.option("--fold", type=int, help="Train on this fold of the dataset, from 1, instead of on its own splits.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
 @click.option("--weights", help="Start from 'imagenet', 'faces', 'none', a Keras weights file, or a run folder.")
-@click.option("--backbone", help="Backbone: mobilenet_v1 or mobilenet_v2.")
+@click.option("--backbone", help="Backbone: mobilenet_v1 or _v2, densenet121 or 201, resnet18, vgg16, awei.")
 @click.option("--alpha", type=float, help="Width multiplier.")
 @click.option("--size", type=int, help="Input side in pixels.")
+@click.option("--frozen-vgg", help="VGG-16 whose features Awei adds, said like --weights.")
 @click.option("--head-epochs", type=int, help="Epochs of stage 1, the frozen backbone.")
 @click.option("--epochs", type=int, help="Epochs of stage 2, fine-tuning.")
 @click.option("--batch", type=int, help="Images per batch of stage 2.")
 @click.option("--learning-rate", type=float, help="Peak learning rate of stage 2.")
 @click.option("--unfreeze", help="First layer that stage 2 trains, or 'all'.")
+@click.option("--teacher", "teachers", multiple=True, help="Learn from this run's answers too; may be repeated.")
 @click.option("--seed", type=int, help="Seed of everything random.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed.")
 @click.option("--force", is_flag=True, help="Replace an existing run.")
@@ -59,11 +61,13 @@ def train(
             "network.backbone": options["backbone"],
             "network.alpha": options["alpha"],
             "network.size": options["size"],
+            "network.frozen_vgg": options["frozen_vgg"],
             "head.epochs": options["head_epochs"],
             "tune.epochs": options["epochs"],
             "tune.batch": options["batch"],
             "tune.learning_rate": options["learning_rate"],
             "tune.unfreeze": options["unfreeze"],
+            "distill.teachers": options["teachers"] or None,
             "seed": options["seed"],
         }
     )

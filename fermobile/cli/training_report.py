@@ -29,9 +29,8 @@ class TrainingReport:
         if self._json:
             click.echo(json.dumps(row))
             return
-        figures = "  ".join(
-            f"{key} {value:.4f}" for key, value in row.items() if key not in ("stage", "epoch", "seconds", "score")
-        )
+        shown = {key: value for key, value in row.items() if key not in ("stage", "epoch", "seconds", "score")}
+        figures = "  ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items())
         click.echo(f"{row['stage']:>8} {row['epoch']:3d}  {figures}  {row['seconds']:.0f} s")
 
 

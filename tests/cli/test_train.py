@@ -60,3 +60,19 @@ def test_quantizing_wants_a_finished_run(fermobile: Callable[..., Any], tmp_path
     (tmp_path / "run.json").write_text(json.dumps({"run_version": 99}))
     done = fermobile("quantize", tmp_path, "--out", tmp_path / "q")
     assert done.exit_code == 2 and "run version 99" in done.stderr
+
+
+def test_a_student_learns_from_a_run_and_self_cure_counts_its_relabels(
+    fermobile: Callable[..., Any], data: Path, tmp_path: Path
+) -> None:
+    done = fermobile("train", "mobilenet_v1_self_cure", "--data", data, "--out", tmp_path / "teacher", *TINY)
+    assert done.exit_code == 0 and "relabelled 0" in done.stdout, done.stderr
+    done = fermobile(
+        "train", "mobilenet_v1_emotions", "--data", data, "--teacher", tmp_path / "teacher", "--out",
+        tmp_path / "student", *TINY,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    made = json.loads((tmp_path / "student" / "contract.json").read_text())["provenance"]["recipe"]
+    assert made["distill"]["teachers"][0].startswith("teacher (sha256 ")
+    done = fermobile("train", "mobilenet_v1_emotions", "--data", data, "--teacher", tmp_path, "--out", tmp_path / "s")
+    assert done.exit_code == 2 and "is not a run folder" in done.stderr
