@@ -29,7 +29,7 @@ def _kind_options(command: click.decorators.FC) -> click.decorators.FC:
     "--data",
     "dataset",
     type=click.Path(path_type=Path),
-    help="Dataset of the run, if it moved: its train split sets the ranges when a float run becomes int8.",
+    help="Dataset of the run, if it moved: when a float run becomes int8, train sets the ranges, val the thresholds.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -38,7 +38,8 @@ def export(
 ) -> None:
     """Write RUN as a .tflite with its contract, labels and normalisation inside.
 
-    The same run gives the same bytes. An int8 file in which a float operation is left is refused.
+    The same run gives the same bytes. An int8 file in which a float operation is left is refused. The int8 export of a
+    float run takes its thresholds and temperature from its own scores on the val split, as the int8 ones differ.
 
     \b
     Example:
@@ -76,3 +77,5 @@ def export(
         f"{report.path}: {report.kind}{how[report.quantized_by]}, {report.io} in and out, "
         f"{report.size / 1e6:.2f} MB, outputs {' and '.join(report.contract.outputs)}\nsha256 {report.sha256}"
     )
+    if refitted := report.contract.provenance.get("refitted_on"):
+        click.echo(f"thresholds and temperature fitted to the file's own scores on {refitted['faces']} val faces")

@@ -25,6 +25,7 @@ from ..files import refuse_existing, write_bytes
 from .calibration_set import CalibrationSet, draw_calibration_set
 from .embed import embed, read_signature
 from .leftovers import float_leftovers, input_byte_error
+from .refit import refit
 
 if TYPE_CHECKING:
     from ..data.manifest import Dataset
@@ -64,18 +65,21 @@ def export_run(
 ) -> ExportReport:
     """Convert a run, put its contract inside, check the result and write it.
 
+    Quantization moves scores.  A run quantized in training has its thresholds and temperature from such scores; when a
+    float run becomes int8 they are fitted again, to the file's own scores on the validation split.
+
     Args:
         run_folder: a run of ``fermobile train`` or ``fermobile quantize``.
         out: the .tflite to write.
         kind: one of :data:`KINDS`.
         io: type of an int8 file's tensors; every other kind has float32.
         calibration: the run's dataset, if it moved since the training; when a float run becomes int8, its train
-            split sets the ranges.
+            split sets the ranges, its val split the thresholds.
         force: replace ``out``.
     Raises:
         OutputExistsError: ``out`` is taken.
         RunError: the folder is no run, or of another version.
-        DatasetError: the calibration set is too small.
+        DatasetError: the calibration set is too small, or too much of the val split is unreadable.
         InputError: the choices do not go together.
         ModelFileError: a float op is left in an int8 file, or its input bytes are not pixels.
     """
@@ -91,11 +95,14 @@ def export_run(
                 f"{run_folder} was trained on another dataset than {calibration.folder}; only its own train split is "
                 "sure to hold none of its test images"
             )
-        calibration_set = draw_calibration_set(calibration.as_trained(run.info["dataset"]), run.contract)
+        calibration = calibration.as_trained(run.info["dataset"])
+        calibration_set = draw_calibration_set(calibration, run.contract)
     elif calibration is not None:
         raise InputError("a calibration dataset is for the int8 export of a float run; leave --data out")
     origin = {"weights_sha256": run.weights_sha256}
     data, contract = convert(run.load_model(), run.contract, kind, io, run.quantized, calibration_set, origin)
+    if calibration is not None:
+        data, contract = refit(data, contract, calibration)
     write_bytes(out, data)
     by = "" if kind != "int8" else "training" if run.quantized else "calibration"
     found_io = contract.provenance["export"]["io"]

@@ -217,7 +217,7 @@ class Stage:
             count = tf.cast(self._optimizer.iterations, tf.float32)
             decay = tf.minimum(self._decay, (1 + count) / (10 + count))
             for mean, value in zip(self._shadow, self._averaged, strict=True):
-                mean.assign(decay * mean + (1 - decay) * value)
+                mean.assign_add((1 - decay) * (value - mean))  # exactly nothing where a weight is frozen
         return tf.stack([*parts.values(), tf.linalg.global_norm(gradients)]), signals
 
     def _validate(self, score: Callable[[], dict[str, float]]) -> dict[str, Any]:

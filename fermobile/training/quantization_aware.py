@@ -19,7 +19,8 @@ from pathlib import Path
 
 from ..contract import ModelContract
 from ..data.manifest import Dataset
-from ..errors import RunError, needs_extra
+from ..errors import InputError, RunError, needs_extra
+from ..models.backbones import BACKBONES
 from ..models.keras import keras, tf
 from ..models.network import heads
 from ..models.rewrites import fold_head, level_depthwise
@@ -46,6 +47,12 @@ def quantize(
     report = report or Silent()
     if run.quantized:
         raise RunError(f"{run.folder} is quantized already")
+    if not BACKBONES[run.recipe.network.backbone].quantizes:
+        able = ", ".join(name for name, backbone in BACKBONES.items() if backbone.quantizes)
+        raise InputError(
+            f"{run.recipe.network.backbone} cannot be trained quantized (those that can: {able}); "
+            f"'fermobile export {run.folder} --int8 -o FILE.tflite' quantizes it by calibration"
+        )
     if run.info["dataset"]["sha256"] != dataset.sha256:
         raise RunError(f"{run.folder} was trained on another dataset than {dataset.folder}")
     dataset = dataset.as_trained(run.info["dataset"])

@@ -23,13 +23,17 @@ _FOLDER = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True)
 class NetworkRecipe:
-    """backbone, width and input size; ``weights`` is "imagenet", "faces", "none", a weights file or a run folder."""
+    """backbone, width and input size; ``weights`` is "imagenet", "faces", "none", a weights file or a run folder.
+
+    ``frozen_vgg``: weights of the VGG-16 whose features Awei adds, said like ``weights``; "none" leaves it out.
+    """
 
     backbone: str = "mobilenet_v1"
     alpha: float = 1.0
     size: int = 96
     weights: str = "imagenet"
     dropout: float = 0.2
+    frozen_vgg: str = "none"
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,9 @@ def _check(r: Recipe) -> None:
 
     need(bool(r.tasks) and set(r.tasks) <= {"emotion", "au"}, f"tasks {r.tasks} must be 'emotion', 'au' or both")
     need(32 <= r.network.size <= 512 and r.network.size % 32 == 0, f"network.size {r.network.size}: a multiple of 32")
+    awei = r.network.backbone == "awei"
+    need(awei or r.network.frozen_vgg == "none", f"network.frozen_vgg is Awei's; {r.network.backbone} has none")
+    need(not (awei and r.consistency.weight), "consistency.weight: Awei has no class activation maps")
     need(r.head.epochs >= 0 and r.tune.epochs >= 0, "epochs cannot be negative")
     need(r.head.views >= 0, "head.views cannot be negative")
     need(r.quantize.epochs >= 1, "quantize.epochs must be at least 1")

@@ -127,7 +127,7 @@ def network_spec(recipe: Recipe, contract: ModelContract) -> Any:
     network = recipe.network
     return NetworkSpec(
         network.backbone, network.alpha, contract.input.size, contract.emotions, contract.action_units,
-        network.dropout, recipe.seed,
+        network.dropout, recipe.seed, network.frozen_vgg != "none",
     )  # fmt: skip
 
 

@@ -21,19 +21,20 @@ from ..data.ledger import LEDGER_FILE, Ledger
 from ..data.manifest import Dataset
 from ..data.splits import refuse_crossing_subjects
 from ..errors import DatasetError, InputError
-from ..files import sha256, writing
+from ..files import writing
 from ..labels import EMOTIONS
 from ..models.keras import keras, tf
-from ..models.network import build_head, build_network, copy_weights, feature_model
+from ..models.network import build_head, copy_weights, feature_model
 from .au_losses import au_loss
 from .distillation import same_meaning, teacher_answers
 from .loop import Batch, Epochs, Reporter, Schedule, Silent, Stage
 from .losses import TargetTensors
 from .objective import Objective
 from .recipe import DistillRecipe, Recipe
-from .runs import WEIGHTS_FILE, Run, claim_folder, finish_run, network_spec, start_run, versions
+from .runs import Run, claim_folder, finish_run, network_spec, start_run, versions
 from .scoring import calibrated, predict, predict_rows, validation_score
 from .self_cure import SelfCure
+from .start import initial_network, weights_name
 from .targets import Targets, make_targets, refuse_unlabelled
 
 
@@ -64,12 +65,13 @@ def train(
         same_meaning(teacher, contract)
     if not teachers:  # who answer for rows that nobody labelled, too
         rows, targets = rows[targets.labelled], targets.take(targets.labelled)
-    sources = [Path(recipe.network.weights), *(teacher.folder for teacher in teachers)]
+    network = recipe.network
+    sources = [Path(network.weights), Path(network.frozen_vgg), *(teacher.folder for teacher in teachers)]
     status = claim_folder(folder, resume, force, recipe, dataset.origin, sources)
     if status == "finished":
         return Run.open(folder)
     keras.utils.set_random_seed(recipe.seed)
-    model = _initial_network(recipe, contract)
+    model = initial_network(recipe, contract)
     unfreeze(model, recipe.tune.unfreeze)  # stage 1 trains a head of its own, so this may come first
     if status == "new":
         start_run(folder, contract, recipe, force, dataset=where(dataset))
@@ -87,8 +89,9 @@ def train(
 def starting_contract(recipe: Recipe, dataset: Dataset) -> ModelContract:
     """The contract as it stands before training: labels and crop from the dataset, input from the recipe."""
     info, made = dataset.info, recipe.to_dict()
-    made["network"]["weights"] = _weights_name(recipe.network.weights)
-    made["distill"]["teachers"] = [_weights_name(path) for path in recipe.distill.teachers]
+    for key in ("weights", "frozen_vgg"):
+        made["network"][key] = weights_name(made["network"][key])
+    made["distill"]["teachers"] = [weights_name(path) for path in recipe.distill.teachers]
     emotions = (
         tuple(e for e in EMOTIONS if e in {*info.emotions, *info.vote_emotions}) if "emotion" in recipe.tasks else ()
     )
@@ -108,31 +111,6 @@ def starting_contract(recipe: Recipe, dataset: Dataset) -> ModelContract:
             "versions": versions(),
         },
     )
-
-
-def _weights_name(weights: str) -> str:
-    """How provenance names the starting weights: a file or run by its name and hash, never by where it lies."""
-    path = Path(weights)
-    file = path / WEIGHTS_FILE if path.is_dir() else path
-    return f"{path.name} (sha256 {sha256(file)})" if file.is_file() else weights
-
-
-def _initial_network(recipe: Recipe, contract: ModelContract) -> keras.Model:
-    """The network with the weights that the recipe starts from."""
-    spec, start = network_spec(recipe, contract), recipe.network.weights
-    if start in ("imagenet", "faces", "none"):
-        return build_network(spec, None if start == "none" else start)
-    path = Path(start)
-    if not path.exists():
-        raise InputError(
-            f"weights {start!r}: choose 'imagenet', 'faces', 'none', a Keras weights file, or a run folder"
-        )
-    if path.is_file():
-        return build_network(spec, start)
-    model = build_network(spec)
-    if not copy_weights(Run.open(path).load_model(), model):
-        raise InputError(f"{path}: that run's network shares no layer with {spec.backbone} at alpha {spec.alpha}")
-    return model
 
 
 def _train_head(
@@ -239,7 +217,8 @@ def augmented_epochs(
 
 
 def unfreeze(model: keras.Model, first: str) -> None:
-    """Make every layer from ``first`` on trainable ("all" for every layer); frozen BatchNorms keep their statistics.
+    """Freeze what comes before ``first`` in a new network ("all" freezes nothing more); frozen BatchNorms keep their
+    statistics.
 
     Raises:
         InputError: there is no such layer.
@@ -250,7 +229,7 @@ def unfreeze(model: keras.Model, first: str) -> None:
         raise InputError(f"tune.unfreeze {first!r} is no layer of the network; for example: all, {', '.join(blocks)}")
     start = 0 if first == "all" else names.index(first)
     for i, layer in enumerate(model.layers):
-        layer.trainable = i >= start
+        layer.trainable = layer.trainable and i >= start
 
 
 def _tensors(targets: Targets) -> TargetTensors:
