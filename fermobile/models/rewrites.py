@@ -36,15 +36,22 @@ def fold_head(model: keras.Model, units: dict[str, int]) -> keras.Model:
     tfmot refuses a BatchNormalization behind Global Average Pooling; written this way every layer of the
     head quantizes and no float island is left.  ``units`` maps each head to its number of labels.
     """
-    gap = model.get_layer("head_gap")
-    gamma, beta, mean, variance = model.get_layer("head_bn").get_weights()
-    scale = gamma / (variance + model.get_layer("head_bn").epsilon) ** 0.5
-    x = keras.layers.GlobalAveragePooling2D(keepdims=True, name="head_gap")(gap.input)
-    depthwise = keras.layers.DepthwiseConv2D(1, use_bias=True, name="head_scale")
-    x = keras.layers.ReLU(name="head_relu")(depthwise(x))
-    x = keras.layers.Flatten(name="head_flatten")(x)
+    if any(layer.name == "head_bn" for layer in model.layers):
+        x = _folded_norm(model)
+    else:  # Awei's head has none
+        x = model.get_layer("head_dense")(model.get_layer("head_features").output)
     folded = keras.Model(model.input, outputs(x, units.get("emotion", 0), units.get("au", 0)), name=model.name)
-    depthwise.set_weights([scale.reshape(1, 1, -1, 1), beta - mean * scale])
     for head in heads(model):
         folded.get_layer(f"{head}_logits").set_weights(model.get_layer(f"{head}_logits").get_weights())
     return folded
+
+
+def _folded_norm(model: keras.Model) -> keras.KerasTensor:
+    gap, norm = model.get_layer("head_gap"), model.get_layer("head_bn")
+    gamma, beta, mean, variance = norm.get_weights()
+    scale = gamma / (variance + norm.epsilon) ** 0.5
+    x = keras.layers.GlobalAveragePooling2D(keepdims=True, name="head_gap")(gap.input)
+    depthwise = keras.layers.DepthwiseConv2D(1, use_bias=True, name="head_scale")
+    x = keras.layers.ReLU(name="head_relu")(depthwise(x))
+    depthwise.set_weights([scale.reshape(1, 1, -1, 1), beta - mean * scale])
+    return keras.layers.Flatten(name="head_flatten")(x)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from fermobile.errors import InputError, ModelFileError
 from fermobile.models import backbones
-from fermobile.models.backbones import build_backbone
+from fermobile.models.backbones import BACKBONES, build_backbone
 from fermobile.models.keras import keras
 
 
@@ -62,21 +63,81 @@ def test_a_download_keeps_stdout_free(
         if weights == "imagenet":
             print("Downloading data")
             source.save_weights(str(tmp_path / "models" / "mobilenet_5_0_128_tf_no_top.h5"))
-        return source
+            return source
+        return keras.applications.MobileNet(weights=weights, **kwargs)
 
     (tmp_path / "models").mkdir()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setitem(backbones.BACKBONES, "mobilenet_v1", (construct, *backbones.BACKBONES["mobilenet_v1"][1:]))
+    monkeypatch.setitem(BACKBONES, "mobilenet_v1", dataclasses.replace(BACKBONES["mobilenet_v1"], network=construct))
     build_backbone("mobilenet_v1", 0.5, 32, "imagenet")
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "Downloading data\n")
 
 
 def test_unknown_names_and_widths_list_the_choices() -> None:
-    with pytest.raises(InputError, match="mobilenet_v1, mobilenet_v2"):
+    with pytest.raises(InputError, match="mobilenet_v1, mobilenet_v2, densenet121, densenet201, resnet18, vgg16, awei"):
         build_backbone("resnet", 1.0, 96, None)
     with pytest.raises(InputError, match=r"0\.25, 0\.5, 0\.75, 1\.0"):
         build_backbone("mobilenet_v1", 0.3, 96, "imagenet")
+    with pytest.raises(InputError, match=r"vgg16 has no width multiplier.*mobilenet_v1, mobilenet_v2"):
+        build_backbone("vgg16", 0.5, 96, None)
+    with pytest.raises(InputError, match=r"Keras publishes no ImageNet weights for resnet18"):
+        build_backbone("resnet18", 1.0, 96, "imagenet")
+
+
+#: weights of the published network without its top, and the channels of its last feature map
+_KNOWN = {
+    "mobilenet_v1": (3_228_864, 1024),
+    "mobilenet_v2": (2_257_984, 1280),
+    "densenet121": (7_037_504, 1024),
+    "densenet201": (18_321_984, 1920),
+    "resnet18": (11_176_512 + 9_600, 512),  # torchvision's 11,689,512 less its top's 513,000; its BatchNorm statistics
+    "vgg16": (14_714_688, 512),
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "densenet201" else n for n in _KNOWN])
+def test_a_backbone_is_the_published_network(name: str) -> None:
+    model = build_backbone(name, 1.0, 64, None)
+    weights, channels = _KNOWN[name]
+    converts = BACKBONES[name].input != "signed"
+    assert model.count_params() - (3 * 3 + 3) * converts == weights
+    assert model.input_shape == (None, 64, 64, 3) and model.output_shape == (None, 2, 2, channels)
+
+
+def pixels(size: int = 32) -> np.ndarray:
+    """Every channel has values of its own, black and white among them."""
+    images = np.random.default_rng(0).integers(0, 256, (2, size, size, 3)).astype(np.float32)
+    images[0, 0, 0], images[0, 0, 1] = 0, 255
+    return images * np.float32([1, 0.8, 0.6])
+
+
+_PREPROCESSING = {
+    "densenet121": keras.applications.densenet.preprocess_input,
+    "densenet201": keras.applications.densenet.preprocess_input,
+    "resnet18": lambda x: keras.applications.imagenet_utils.preprocess_input(x, mode="torch"),
+    "vgg16": keras.applications.vgg16.preprocess_input,
+    "awei": lambda x: x / 255,
+}
+
+
+@pytest.mark.parametrize("name", _PREPROCESSING)
+def test_the_fixed_input_layer_is_the_published_preprocessing(name: str) -> None:
+    images = keras.Input((32, 32, 3))
+    model = keras.Model(images, backbones._published_input(name, images))
+    expected = _PREPROCESSING[name](pixels())
+    np.testing.assert_allclose(model(pixels() / 127.5 - 1).numpy(), expected, atol=2e-7 * np.abs(expected).max())
+    assert not model.trainable_weights
+
+
+@pytest.mark.parametrize("name", [pytest.param("densenet121", marks=pytest.mark.slow), "vgg16"])
+def test_a_published_file_gives_what_it_gives_in_keras(name: str, tmp_path: Path) -> None:
+    published = BACKBONES[name].network(input_shape=(32, 32, 3), include_top=False, weights=None)
+    published.save_weights(str(tmp_path / "w.h5"))
+    ours = build_backbone(name, 1.0, 32, str(tmp_path / "w.h5"))
+    expected = published(_PREPROCESSING[name](pixels())).numpy()
+    assert expected.std() > 0
+    np.testing.assert_allclose(ours(pixels() / 127.5 - 1).numpy(), expected, atol=1e-5 * np.abs(expected).max())
 
 
 def test_the_weights_of_public_files_load(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

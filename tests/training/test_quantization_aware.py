@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from fermobile.contract import InputSpec, ModelContract
 from fermobile.data.manifest import Dataset
 from fermobile.data.synthetic import render_faces
 from fermobile.errors import InputError, RunError
+from fermobile.models.backbones import BACKBONES
 from fermobile.models.keras import keras, tf
-from fermobile.models.network import NetworkSpec, build_network, feature_model
+from fermobile.models.network import NetworkSpec, build_network, feature_model, heads
 from fermobile.training.quantization_aware import _freeze_statistics, quantize, quantized_network, settle_ranges
+from fermobile.training.runs import Run
 from fermobile.training.scoring import predict_rows
 from fermobile.training.transfer import train
 
@@ -61,6 +64,23 @@ def test_a_killed_quantization_is_resumed_by_its_own_command_to_the_same_numbers
     assert_same(quantize(run, patterns, folder, resume=True), whole)
     with pytest.raises(InputError, match="which the run starts from"):
         quantize(run, patterns, run.folder, force=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", [name for name in BACKBONES if name != "densenet201"])
+def test_a_backbone_says_whether_it_can_be_trained_quantized(backbone: str) -> None:
+    model = build_network(NetworkSpec(backbone, 1.0, 64, CONTRACT.emotions, CONTRACT.action_units))
+    refused = pytest.raises(RuntimeError, match="is not supported")
+    with contextlib.nullcontext() if BACKBONES[backbone].quantizes else refused:
+        quantized = quantized_network(model, CONTRACT.replace(input=InputSpec(64)))
+        assert heads(quantized) == ("emotion", "au")
+
+
+def test_what_cannot_be_trained_quantized_says_so_and_what_to_do(patterns: Dataset, tmp_path: Path) -> None:
+    recipe = RECIPE.override(**{"network.backbone": "densenet121", "network.alpha": 1.0})
+    run = Run(tmp_path / "run", CONTRACT, recipe, {"quantized": False, "dataset": {"sha256": patterns.sha256}})
+    with pytest.raises(InputError, match=r"densenet121 cannot be .*mobilenet_v1, .*fermobile export .*run --int8"):
+        quantize(run, patterns, tmp_path / "qat")
 
 
 @pytest.mark.slow

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fermobile.contract import InputSpec, ModelContract
+from fermobile.data.manifest import Dataset
+from fermobile.errors import InputError
+from fermobile.models.keras import keras
+from fermobile.training.recipe import Recipe
+from fermobile.training.runs import Run
+from fermobile.training.start import initial_network, weights_name
+from fermobile.training.transfer import train
+
+from .test_transfer import RECIPE
+
+CONTRACT = ModelContract("m", ("neutral", "happiness", "surprise"), ("AU4", "AU12"), InputSpec(32))
+VGG = RECIPE.override(**{"network.backbone": "vgg16", "network.alpha": 1.0, "head.epochs": 0, "tune.epochs": 1})
+
+
+@pytest.fixture(scope="module")
+def vgg(patterns: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(VGG, patterns, tmp_path_factory.mktemp("runs") / "vgg")
+
+
+def awei(frozen_vgg: Path | str) -> Recipe:
+    return VGG.override(**{"network.backbone": "awei", "network.frozen_vgg": str(frozen_vgg), "network.dropout": 0.5})
+
+
+def test_awei_trains_beside_a_frozen_run_and_opens_without_it(vgg: Run, patterns: Dataset, tmp_path: Path) -> None:
+    run = train(awei(vgg.folder), patterns, tmp_path / "awei")
+    assert run.contract.provenance["recipe"]["network"]["frozen_vgg"] == f"vgg (sha256 {vgg.weights_sha256})"
+    info = run.folder / "run.json"
+    assert str(vgg.folder) in info.read_text()
+    info.write_text(info.read_text().replace(str(vgg.folder), "/gone"))
+    assert_same_vgg(vgg.load_model(), Run.open(run.folder).load_model())
+
+
+def assert_same_vgg(expected: keras.Model, model: keras.Model) -> None:
+    blocks = [layer for layer in expected.layers if layer.name.startswith("block") and layer.weights]
+    assert len(blocks) == 13
+    for layer in blocks:
+        for a, b in zip(layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_force_keeps_the_run_that_the_vgg_comes_from(vgg: Run, patterns: Dataset) -> None:
+    with pytest.raises(InputError, match="which the run starts from"):
+        train(awei(vgg.folder), patterns, vgg.folder, force=True)
+
+
+def test_a_keras_file_serves_as_the_frozen_vgg(tmp_path: Path) -> None:
+    published = keras.applications.VGG16(input_shape=(32, 32, 3), include_top=False, weights=None)
+    published.save_weights(str(tmp_path / "vgg.h5"))
+    assert_same_vgg(published, initial_network(awei(tmp_path / "vgg.h5"), CONTRACT))
+
+
+def test_weights_of_another_backbone_are_refused(vgg: Run) -> None:
+    with pytest.raises(InputError, match="that run's backbone is vgg16, not resnet18"):
+        initial_network(VGG.override(**{"network.backbone": "resnet18", "network.weights": str(vgg.folder)}), CONTRACT)
+    with pytest.raises(InputError, match="frozen_vgg is Awei's; vgg16 has none"):
+        VGG.override(**{"network.frozen_vgg": "imagenet"})
+
+
+def test_a_self_cure_stage_starts_from_the_run_before_it(vgg: Run) -> None:
+    stage = VGG.override(**{"network.weights": str(vgg.folder), "self_cure.enabled": True})
+    for a, b in zip(initial_network(stage, CONTRACT).get_weights(), vgg.load_model().get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_provenance_names_weights_by_their_hash(vgg: Run) -> None:
+    assert weights_name("imagenet") == "imagenet"
+    assert weights_name(str(vgg.folder)) == f"vgg (sha256 {vgg.weights_sha256})"
