@@ -44,7 +44,7 @@ class Bp4d:
 
         Args:
             path: the folder that holds ``AUCoding`` and the frames.
-            every: read each so-manieth coded frame of a recording.
+            every: take one coded frame of a recording in so many.
         Raises:
             DatasetError: they are missing, or a header is broken.
         """

@@ -43,7 +43,6 @@ class CkPlus:
     vote_emotions: tuple[str, ...] = ()
     action_units: tuple[str, ...] = tuple(ACTION_UNITS)
     crop: CropSpec | None = None
-    sources: tuple[Path, ...] = ()
     unit = "images"
 
     def __init__(self, path: Path) -> None:
@@ -74,6 +73,8 @@ class CkPlus:
         ]
         if not self._sequences:
             raise DatasetError(f"{self._images} holds no sequence such as S005/001/S005_001_00000001.png")
+        label_roots = [root for root in self._labels.values() if root is not None]
+        self.sources: tuple[Path, ...] = tuple(f for root in label_roots for f in sorted(root.glob("S*/*/[!.]*.txt")))
         self.total = sum(len(frames) for _, frames in self._sequences)
         self._unknown: dict[str, int] = {}
 

@@ -50,7 +50,7 @@ class Disfa:
         Args:
             path: the folder that holds ``ActionUnit_Labels``, of which the left camera's videos are taken, then its
                 frames, then the right camera's; or a folder in it, such as ``Videos_RightCamera``, which chooses.
-            every: read each so-manieth frame: neighbouring ones are nearly equal.
+            every: take one frame in so many: neighbouring ones are nearly equal.
         Raises:
             DatasetError: labels or recordings are missing, label files disagree, or frames are numbered otherwise.
         """
@@ -74,7 +74,7 @@ class Disfa:
                     f"{labels / subject}: no file for {', '.join(missing)}, which other subjects have; get it again, "
                     f"or move the folder {subject} away to leave this subject out"
                 )
-        self.sources: tuple[Path, ...] = ()
+        self.sources: tuple[Path, ...] = tuple(sorted(labels.glob("SN*/[!.]*.txt")))
         self.total = sum(self._lengths().values())
 
     def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop | Note]:

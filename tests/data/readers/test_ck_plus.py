@@ -182,6 +182,7 @@ def test_imported_with_ten_folds_by_subject(root: Path, write: Writer, tmp_path:
     summary = import_dataset(reader, tmp_path / "out", advance=done.append)
     assert sum(done) == reader.total == 48
     assert summary.folds == (4, 4, *[2] * 8)
+    assert len(reader.sources) == 24
     dataset = Dataset(tmp_path / "out", fold=1)
     assert set(dataset.subject[dataset.split == "test"]) == {"S000", "S010"}
     assert summary.action_units["AU4"] == {"labelled": 24, "positive": 12}

@@ -225,6 +225,7 @@ def test_imported_with_the_official_folds(root: Path, tmp_path: Path) -> None:
     summary = import_dataset(reader, tmp_path / "out", advance=done.append)
     assert sum(done) == reader.total == 3 * LENGTH
     assert summary.folds == (LENGTH, LENGTH, LENGTH)
+    assert len(reader.sources) == 3 * len(UNITS)
     assert summary.action_units["AU1"] == {"labelled": 18, "positive": 12}
     assert "people of the official folds who are not in this copy: SN002, SN004" in summary.notes[1]
     dataset = Dataset(tmp_path / "out", fold=3)
