@@ -59,3 +59,11 @@ def test_a_wrong_recipe_says_where_and_what(tmp_path: Path, text: str, message: 
 def test_an_unknown_recipe_lists_the_shipped_ones() -> None:
     with pytest.raises(InputError, match=r"shipped: .*mobilenet_v1_emotions"):
         load_recipe("mobilenet_v9")
+
+
+def test_every_entry_stands_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    values = recipe_from_dict({"name": "r"}).to_dict()
+    entries = [key for section in values.values() if isinstance(section, dict) for key in section]
+    missing = [key for key in (*values, *entries) if f"`{key}`" not in text and f"[{key}]" not in text]
+    assert missing == ["name"]
