@@ -111,17 +111,27 @@ class Dataset:
         fold = origin.get("fold")
         if self.sha256 not in (origin.get("sha256"), origin.get("first_sha256")):
             return self
-        found = self
-        if fold != self.fold:
-            found = copy.copy(self)
-            found.fold, found.split = fold, self._own_split
-            if fold is not None:
-                found.split = fold_splits(self.subject, self.info.folds, fold, self.folder)
+        found = self if fold == self.fold else self._with_fold(fold)
         if found.origin.get("fold_sha256") != origin.get("fold_sha256"):
             raise DatasetError(
                 f"{self.folder}: fold {fold} tests other subjects than when the model was trained, so its test faces "
                 "may be training faces; lay the old folds down again, or train again"
             )
+        return found
+
+    def every_fold(self) -> list[Dataset]:
+        """This set once per fold, with the splits of each.
+
+        Raises:
+            DatasetError: it has no folds, or one of them cannot be tested on this copy of the set.
+        """
+        return [self._with_fold(fold) for fold in range(1, max(len(self.info.folds), 1) + 1)]  # of none, 1 says why
+
+    def _with_fold(self, fold: int | None) -> Dataset:
+        found = copy.copy(self)
+        found.fold, found.split = fold, self._own_split
+        if fold is not None:
+            found.split = fold_splits(self.subject, self.info.folds, fold, self.folder)
         return found
 
     def __len__(self) -> int:

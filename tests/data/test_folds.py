@@ -45,6 +45,13 @@ def test_a_fold_replaces_the_splits_and_no_one_is_on_both_sides(folder: Path) ->
     assert Dataset(folder, fold=1).sha256 == Dataset(folder).sha256 == Dataset(folder).content_sha256()
 
 
+def test_every_fold_is_as_when_it_is_opened_alone(folder: Path) -> None:
+    folds = Dataset(folder).every_fold()
+    assert [dataset.origin for dataset in folds] == [Dataset(folder, fold=n).origin for n in (1, 2, 3)]
+    for number, dataset in enumerate(folds, 1):
+        assert dataset.split.tolist() == Dataset(folder, fold=number).split.tolist()
+
+
 def test_one_subject_in_ten_is_val() -> None:
     subjects = np.array([f"S{i:02}" for i in range(41)] * 3, dtype=object)
     split = fold_splits(subjects, (("S00",),), 1, "d")
@@ -63,6 +70,8 @@ def test_a_fold_that_is_not_there(folder: Path, fold: int, said: str) -> None:
 def test_a_set_without_folds_says_how_to_make_them(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"has no folds; make some with: fermobile data folds .*d --count 5"):
         Dataset(write(tmp_path / "d", ["a", "b", "c"]), fold=1)
+    with pytest.raises(DatasetError, match="has no folds; make some with"):
+        Dataset(tmp_path / "d").every_fold()
 
 
 def test_a_subject_that_no_row_shows(folder: Path) -> None:
