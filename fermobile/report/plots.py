@@ -1,61 +1,19 @@
-"""Plots as inline SVG that follows the page's light or dark colours.
-
-Each plot is one small panel, drawn at the width of a phone's screen, so that its text stays readable there;
-the page puts panels beside each other where there is room.  matplotlib draws with the light theme's colours
-and each of them is then replaced by the CSS variable of the same role.
-"""
+"""The plots of a run's and of a benchmark's report; how they become part of the page is in :mod:`.svg`."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import itertools
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import needs_extra
+from .svg import INK, MUTED, SERIES, draw_svg, thin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK, MUTED, LINE = "#1b1f24", "#5c6570", "#d9dde2"
-#: Okabe & Ito (2008): told apart by people with any colour vision; the reference first, the file second.
-SERIES = ("#0072b2", "#d55e00", "#009e73")
-_VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", **{c: f"--series-{i}" for i, c in enumerate(SERIES, 1)}}
-
-_STYLE: Any = {
-    "svg.fonttype": "none",  # text stays text: readable by a screen reader, set in the reader's own font
-    "svg.hashsalt": "fermobile",  # the same plot gives the same bytes
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.labelsize": 9.5,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.fontsize": 9,
-    "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": LINE,
-    "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
-    "xtick.color": LINE,
-    "xtick.labelcolor": MUTED,
-    "ytick.color": LINE,
-    "ytick.labelcolor": MUTED,
-    "legend.frameon": False,
-    "legend.labelcolor": INK,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4,
-}
 #: Kind of model file -> colour, marker, whether it is filled: files of one kind look the same in every plot.
 _KIND_MARKS = {
     "float": (SERIES[0], "s", True),
@@ -64,7 +22,6 @@ _KIND_MARKS = {
     "dynamic-int8": (SERIES[1], "D", False),
 }
 _OTHER_KIND = (SERIES[2], "v", True)
-_WIDTH = 3.9  # inches = 281 pt: what a phone of 360 CSS pixels leaves a figure, so that 1 pt shows as 1 pixel
 
 
 @dataclass(frozen=True)
@@ -144,7 +101,7 @@ def learning_curve(epochs: Sequence[Mapping[str, Any]], lines: Mapping[str, str]
         if len(lines) > 1:
             ax.legend(loc="best")
 
-    return _svg(draw, 2.7)
+    return draw_svg(draw, 2.7)
 
 
 def bars(labels: Sequence[str], series: Sequence[Series]) -> str:
@@ -163,7 +120,7 @@ def bars(labels: Sequence[str], series: Sequence[Series]) -> str:
         ax.grid(axis="y", visible=False)
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(series))
 
-    return _svg(draw, 1.0 + 0.19 * len(labels) * len(series))
+    return draw_svg(draw, 1.0 + 0.19 * len(labels) * len(series))
 
 
 def precision_recall(title: str, curves: Sequence[Curve]) -> str:
@@ -172,14 +129,14 @@ def precision_recall(title: str, curves: Sequence[Curve]) -> str:
     def draw(ax: Axes) -> None:
         for curve, color, style in zip(curves, SERIES, ("-", "--", ":"), strict=False):
             label = f"{curve.name}  AP {curve.average_precision:.3f}"
-            ax.plot(*_thin(curve.recall, curve.precision), color=color, linestyle=style, label=label)
+            ax.plot(*thin(curve.recall, curve.precision), color=color, linestyle=style, label=label)
             if curve.decision:
                 ax.plot(*curve.decision, "o", color=color, markersize=6)
         ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1.04), ylim=(0, 1.04), title=title)
         ax.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
         ax.legend(loc="lower left", handlelength=1.2, fontsize=8)
 
-    return _svg(draw, 1.9, width=2.0)  # two beside each other on a phone
+    return draw_svg(draw, 1.9, width=2.0)  # two beside each other on a phone
 
 
 def score_density(reference: np.ndarray, candidate: np.ndarray, names: tuple[str, str]) -> str:
@@ -196,7 +153,7 @@ def score_density(reference: np.ndarray, candidate: np.ndarray, names: tuple[str
         ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=":")
         ax.set(xlabel=f"{names[0]} score", ylabel=f"{names[1]} score", xlim=(0, 1), ylim=(0, 1))
 
-    return _svg(draw, 3.1)
+    return draw_svg(draw, 3.1)
 
 
 def difference_histogram(differences: np.ndarray, names: tuple[str, str]) -> str:
@@ -208,7 +165,7 @@ def difference_histogram(differences: np.ndarray, names: tuple[str, str]) -> str
         ax.axvline(0, color=MUTED, linewidth=0.9, linestyle=":")
         ax.set(xlabel=f"{names[1]} score − {names[0]} score", ylabel="scores")
 
-    return _svg(draw, 3.1)
+    return draw_svg(draw, 3.1)
 
 
 def reliability(points: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
@@ -221,7 +178,7 @@ def reliability(points: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
         ax.set(xlabel="confidence of the best class", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
         ax.legend(loc="upper left")
 
-    return _svg(draw, 3.1)
+    return draw_svg(draw, 3.1)
 
 
 def latencies(legs: Sequence[Spread], limits: tuple[float, float]) -> str:
@@ -237,7 +194,7 @@ def latencies(legs: Sequence[Spread], limits: tuple[float, float]) -> str:
         _plain_log_ticks(ax)
         _rows(ax, len(legs))
 
-    return _svg(draw, 0.6 + 0.42 * len(legs))
+    return draw_svg(draw, 0.6 + 0.42 * len(legs))
 
 
 def latency_shapes(legs: Sequence[Spread], reach: float = 1.5) -> str:
@@ -262,7 +219,7 @@ def latency_shapes(legs: Sequence[Spread], reach: float = 1.5) -> str:
         ax.set(xlabel="latency / median of the leg", xlim=(edges[0], edges[-1]))
         _rows(ax, len(legs))
 
-    return _svg(draw, 0.6 + 0.55 * len(legs))
+    return draw_svg(draw, 0.6 + 0.55 * len(legs))
 
 
 def trade_off(points: Sequence[Point], ylabel: str) -> str:
@@ -292,7 +249,7 @@ def trade_off(points: Sequence[Point], ylabel: str) -> str:
             loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=min(len(kinds), 4), columnspacing=1, handletextpad=0.2
         )
 
-    return _svg(draw, 3.1)
+    return draw_svg(draw, 3.1)
 
 
 def over_time(tracks: Sequence[Track], ylabel: str) -> str:
@@ -306,7 +263,7 @@ def over_time(tracks: Sequence[Track], ylabel: str) -> str:
         ax.set_xlim(left=0)
         ax.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), handlelength=1.2, fontsize=8.5)
 
-    return _svg(draw, 2.6 + 0.2 * len(tracks))
+    return draw_svg(draw, 2.6 + 0.2 * len(tracks))
 
 
 def milliseconds(value: float) -> str:
@@ -337,42 +294,3 @@ def _plain_log_ticks(ax: Axes) -> None:
     ax.xaxis.set_major_locator(LogLocator(subs=subs))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def _thin(x: np.ndarray, y: np.ndarray, most: int = 160) -> tuple[np.ndarray, np.ndarray]:
-    """At most ``most`` points of a curve, its ends kept: a panel is not wider than that in pixels."""
-    keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), most)).round().astype(int))
-    return x[keep], y[keep]
-
-
-def _svg(draw: Callable[[Axes], None], height: float, width: float = _WIDTH) -> str:
-    with needs_extra("report"):
-        import matplotlib
-        from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        draw(figure.add_subplot())
-        out = io.StringIO()
-        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(out, format="svg", transparent=True, metadata=no_metadata)
-    return _inline(out.getvalue())
-
-
-def _inline(svg: str) -> str:
-    """matplotlib's SVG document as an element that may stand in a page among others."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.S)
-    svg = re.sub(r"<defs>\s*</defs>", "", svg)
-    box = re.search(r'viewBox="[^"]+"', svg)
-    assert box is not None, "matplotlib always writes a viewBox"
-    svg = re.sub(r"<svg\b[^>]*>", f'<svg {box.group()} aria-hidden="true">', svg, count=1)
-    # Names of groups serve nobody; those of shapes that are referred to must be the plot's own within the page.
-    used = set(re.findall(r"#([\w-]+)[\")]", svg))
-    own = hashlib.sha256(svg.encode()).hexdigest()[:8]
-    svg = re.sub(r' id="([\w.-]+)"', lambda m: f' id="{own}-{m.group(1)}"' if m.group(1) in used else "", svg)
-    svg = re.sub(r'(url\(|href=")#', rf"\g<1>#{own}-", svg)
-    svg = re.sub(r"(font(?:-family)?:[^;\"]*?)'DejaVu Sans'[^;\"]*", r"\1system-ui, sans-serif", svg)
-    for color, variable in _VARIABLES.items():
-        svg = svg.replace(color, f"var({variable})")
-    return svg
