@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..contract import CropSpec, ModelContract
+from ..contract import ModelContract
+from ..data.joined import same_framing
 from ..data.manifest import Dataset
 from ..errors import ContractError
 from ..evaluation.calibration import apply_temperature
@@ -17,9 +18,6 @@ from ..files import writing
 from .loop import Reporter
 from .runs import Run
 from .scoring import predict_two_views
-
-#: Eyes that lie this far apart in two crops, in fractions of the side, show the face in another frame.
-_SAME_CROP = 0.05
 
 
 def teacher_answers(
@@ -72,18 +70,13 @@ def same_meaning(teacher: Run, contract: ModelContract) -> tuple[str, ...]:
                 f"the teacher {teacher.folder} has other {head} labels ({', '.join(teacher.contract.labels(head))}) "
                 f"than the student ({', '.join(contract.labels(head))}); train it on a set with the same labels"
             )
-    if _differ(teacher.contract.crop, contract.crop):
+    ours, theirs = contract.crop, teacher.contract.crop
+    if ours is not None and theirs is not None and not same_framing(ours, theirs):
         raise ContractError(
-            f"the teacher {teacher.folder} knows faces cropped as {teacher.contract.crop}, the student's are cropped "
-            f"as {contract.crop}; crop both sets alike with 'fermobile data crop'"
+            f"the teacher {teacher.folder} knows faces cropped as {theirs}, the student's are cropped as {ours}; "
+            "crop both sets alike with 'fermobile data crop'"
         )
     return tuple(taught)
-
-
-def _differ(one: CropSpec | None, other: CropSpec | None) -> bool:
-    if one is None or other is None:
-        return False
-    return max(abs(one.eye_distance - other.eye_distance), abs(one.eye_y - other.eye_y)) > _SAME_CROP
 
 
 def _softened(head: str, scores: np.ndarray, temperature: float) -> np.ndarray:
