@@ -3,7 +3,6 @@
     fermobile data synth --out FOLDER --count 21000 --seed 4 --rates disfa --mesh ict:ict_facekit_light.npz
     fermobile data folds FOLDER --count 3
     .venv/bin/python benchmarks/papers/au_losses.py FOLDER --work DIR
-    .venv/bin/python benchmarks/papers/au_losses.py --table
 
 Three subject-exclusive folds.  A tenth of a round's training subjects chooses the epoch, by mean F1 at the best
 thresholds, and those thresholds; the test subjects choose nothing.  Stage "frozen" trains the head on the features of
@@ -17,13 +16,12 @@ import argparse
 import itertools
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from record import Record
-from scipy.stats import t
 
 from fermobile.data.manifest import Dataset
 from fermobile.evaluation.metrics import au_metrics, best_thresholds
@@ -71,21 +69,15 @@ RECIPE: dict[str, Any] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="the dataset, with folds")
-    parser.add_argument("--work", type=Path, help="where features and runs are kept")
+    parser.add_argument("folder", type=Path, help="the dataset, with folds")
+    parser.add_argument("--work", type=Path, required=True, help="where features and runs are kept")
     parser.add_argument("--backbones", nargs="+", choices=BACKBONES, default=list(BACKBONES))
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--table", action="store_true", help="print the tables of the rows that are there, and stop")
     options = parser.parse_args()
     record = Record("au_losses")
-    if options.table:
-        print("\n\n".join(tables(record.rows())))
-        return
-    if options.folder is None or options.work is None:
-        parser.error("FOLDER and --work are needed")
     # Whole rounds first: what is finished of an experiment that was stopped can be compared.
     choices = (options.stages, options.seeds, options.backbones, options.folds, options.losses)
     for stage, seed, backbone, fold, loss in itertools.product(*choices):
@@ -97,7 +89,8 @@ def main() -> None:
         with record.run(setting, data) as figures:
             if figures is not None:
                 figures.update(measured(data, options.work, stage, backbone, loss, seed))
-                print({**setting, **{k: figures[k] for k in FIGURES}}, flush=True)
+                figures.update(to_bce(figures, record.find({**setting, "loss": "BCE"})))
+                print(setting, {key: value for key, value in figures.items() if isinstance(value, float)}, flush=True)
 
 
 def measured(data: Dataset, work: Path, stage: str, backbone: str, loss: str, seed: int) -> dict[str, Any]:
@@ -166,6 +159,14 @@ def train_frozen(recipe: Recipe, data: Dataset, work: Path, folder: Path) -> tup
     return run, {split: found["au"] for split, found in scores.items()}
 
 
+def to_bce(figures: dict[str, Any], bce: dict[str, Any] | None) -> dict[str, Any]:
+    """How far the figures are above those of cross-entropy on the same fold with the same seed."""
+    if bce is None:
+        return {}
+    names = ("f1", "f1_tuned", "micro_f1", "average_precision")
+    return {"to_bce": {name: figures[name] - bce["figures"][name] for name in names}}
+
+
 def figures(data: Dataset, scores: dict[str, np.ndarray]) -> dict[str, Any]:
     """What the scores of the test subjects are worth: at 0.5, at thresholds from val, and without a threshold."""
     units = data.info.action_units
@@ -191,71 +192,6 @@ def figures(data: Dataset, scores: dict[str, np.ndarray]) -> dict[str, Any]:
         },
         "test_faces": half.n,
     }
-
-
-#: Figure -> heading.
-FIGURES = {
-    "f1": "mean F1 at 0.5",
-    "f1_tuned": "mean F1, tuned thresholds",
-    "micro_f1": "micro-F1 at 0.5",
-    "micro_f1_tuned": "micro-F1, tuned",
-    "average_precision": "mean average precision",
-}
-
-
-def tables(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Per stage and backbone: means over the runs with 95 % intervals, differences to BCE in pairs; then F1 per AU."""
-    for stage, backbone in itertools.product(STAGES, BACKBONES):
-        found = [r for r in rows if r["setting"]["stage"] == stage and r["setting"]["backbone"] == backbone]
-        of_loss = {loss: _by_round(found, loss) for loss in LOSSES}
-        if not of_loss["BCE"]:
-            continue
-        setting = found[0]["setting"]
-        epochs = f", {setting['epochs']} epochs" if "epochs" in setting else ""
-        floor = np.mean([r["figures"]["all_positive_f1"] for r in found])
-        lines = [f"**{backbone} {setting['alpha']}, {stage}{epochs}** (all positive: {floor:.3f})", ""]
-        headings = ["loss", "runs", *FIGURES.values(), "to BCE at 0.5", "to BCE, tuned", "seconds"]
-        lines += [f"| {' | '.join(headings)} |", f"|---|{'--:|' * (len(headings) - 1)}"]
-        for loss, runs in of_loss.items():
-            if runs:
-                cells = [interval([run[k] for run in runs.values()]) for k in FIGURES]
-                cells += [_to_bce(runs, of_loss["BCE"], k) if loss != "BCE" else "" for k in ("f1", "f1_tuned")]
-                seconds = np.mean([run["train_seconds"] for run in runs.values()])
-                lines.append(f"| {' | '.join([loss, str(len(runs)), *cells, f'{seconds:.0f}'])} |")
-        yield "\n".join(lines)
-        yield "\n".join(_per_unit(of_loss))
-
-
-def _by_round(rows: Sequence[dict[str, Any]], loss: str) -> dict[tuple[int, int], dict[str, Any]]:
-    """The figures of a loss by (fold, seed)."""
-    return {(r["setting"]["fold"], r["setting"]["seed"]): r["figures"] for r in rows if r["setting"]["loss"] == loss}
-
-
-def _to_bce(runs: dict[tuple[int, int], Any], bce: dict[tuple[int, int], Any], figure: str) -> str:
-    """The difference on the same fold with the same seed, in points of F1."""
-    return interval([100 * (runs[key][figure] - bce[key][figure]) for key in runs.keys() & bce.keys()], "+.1f")
-
-
-def _per_unit(of_loss: dict[str, Any]) -> Iterator[str]:
-    units = next(iter(of_loss["BCE"].values()))["per_au"]
-    yield f"| F1 at 0.5 / tuned | {' | '.join(units)} |"
-    yield f"|---|{'--:|' * len(units)}"
-    for loss, runs in of_loss.items():
-        if runs:
-            means = [
-                " / ".join(f"{np.mean([r['per_au'][u][k] for r in runs.values()]):.2f}" for k in ("f1", "f1_tuned"))
-                for u in units
-            ]
-            yield f"| {loss} | {' | '.join(means)} |"
-
-
-def interval(values: Sequence[float], how: str = ".3f") -> str:
-    """Mean ± half the 95 % interval of the mean (Student's t over the runs)."""
-    mean = format(np.mean(values), how)
-    if len(values) < 2:
-        return mean
-    half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
-    return f"{mean} ± {format(half, how.lstrip('+'))}"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -29,26 +28,13 @@ def test_thresholds_come_from_val_and_the_figures_from_test(script: Load, tmp_pa
     assert found["all_positive_f1"] == pytest.approx(2 / 3) and found["test_faces"] == 4
 
 
-def row(loss: str, fold: int, f1: float, tuned: float) -> dict[str, Any]:
-    setting = {"stage": "frozen", "backbone": "mobilenet_v1", "alpha": 0.5, "loss": loss, "fold": fold, "seed": 0}
-    names = ("micro_f1", "micro_f1_tuned", "average_precision")
-    unit = {"f1": f1, "f1_tuned": tuned, "average_precision": 0.5}
-    figures = {"f1": f1, "f1_tuned": tuned, **dict.fromkeys(names, 0.5), "per_au": {"AU12": unit}}
-    return {"setting": setting, "figures": {**figures, "all_positive_f1": 0.2, "train_seconds": 3}}
-
-
-def test_differences_are_taken_within_a_fold(script: Load) -> None:
+def test_differences_are_taken_to_the_same_round(script: Load) -> None:
     module = script("papers/au_losses.py")
-    rows = [row("BCE", 1, 0.2, 0.5), row("BCE", 2, 0.4, 0.6), row("L_pr per AU", 1, 0.3, 0.5)]
-    overview, per_unit = module.tables([*rows, row("L_pr per AU", 2, 0.52, 0.58)])
-    plain, other = overview.splitlines()[4:]
-    assert plain.startswith("| BCE | 2 | 0.300 ± 1.271 |")  # t(1 df) 12.706 times 0.1414 / √2
-    assert "| +11.0 ± 12.7 | -1.0 ± 12.7 |" in other
-    assert per_unit.splitlines()[3] == "| L_pr per AU | 0.41 / 0.54 |"
-
-
-def test_one_run_has_no_interval(script: Load) -> None:
-    assert script("papers/au_losses.py").interval([0.5]) == "0.500"
+    bce = {"figures": {"f1": 0.25, "f1_tuned": 0.5, "micro_f1": 0.5, "average_precision": 0.5}}
+    better = {"f1": 0.5, "f1_tuned": 0.25, "micro_f1": 0.5, "average_precision": 0.5}
+    expected = {"f1": 0.25, "f1_tuned": -0.25, "micro_f1": 0.0, "average_precision": 0.0}
+    assert module.to_bce(better, bce) == {"to_bce": expected}
+    assert module.to_bce(better, None) == {}  # cross-entropy itself, which comes first
 
 
 @pytest.mark.slow
