@@ -17,6 +17,7 @@ from typing import Any
 
 from ..data.augment import Augment
 from ..errors import InputError
+from ..labels import ACTION_UNITS
 
 _FOLDER = Path(__file__).parent / "recipes"
 
@@ -130,6 +131,7 @@ class Recipe:
     Attributes:
         name: of the recipe.
         tasks: "emotion", "au" or both.
+        action_units: those of the head, in its order; all that the dataset labels where none is named.
         ema: decay of the weights' exponential moving average; 0 switches it off.
         patience: epochs without a better validation score after which a stage stops.
         seed: of everything random.
@@ -137,6 +139,7 @@ class Recipe:
 
     name: str
     tasks: tuple[str, ...] = ("emotion",)
+    action_units: tuple[str, ...] = ()
     network: NetworkRecipe = field(default_factory=NetworkRecipe)
     head: HeadRecipe = field(default_factory=HeadRecipe)
     tune: TuneRecipe = field(default_factory=TuneRecipe)
@@ -244,6 +247,10 @@ def _check(r: Recipe) -> None:
             raise InputError(f"recipe {r.name!r}: {why}")
 
     need(bool(r.tasks) and set(r.tasks) <= {"emotion", "au"}, f"tasks {r.tasks} must be 'emotion', 'au' or both")
+    unknown = [unit for unit in r.action_units if unit not in ACTION_UNITS]
+    need(not unknown, f"unknown action unit {', '.join(unknown)}; known: {', '.join(ACTION_UNITS)}")
+    need(len(set(r.action_units)) == len(r.action_units), "an action unit is named twice")
+    need(not r.action_units or "au" in r.tasks, "action_units are named, but 'au' is not among the tasks")
     need(32 <= r.network.size <= 512 and r.network.size % 32 == 0, f"network.size {r.network.size}: a multiple of 32")
     awei = r.network.backbone == "awei"
     need(awei or r.network.frozen_vgg == "none", f"network.frozen_vgg is Awei's; {r.network.backbone} has none")

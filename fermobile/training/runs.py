@@ -182,9 +182,7 @@ def claim_folder(
     """
     if not folder.exists() or not any(folder.iterdir()):
         return "new"
-    for source in sources:
-        if source.exists() and source.resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"{folder} holds {source}, which the run starts from; choose another folder for --out")
+    refuse_sources_inside(folder, sources)
     if not resume:
         refuse_existing(folder, force, RUN_FILE)
         return "new"
@@ -200,6 +198,13 @@ def claim_folder(
         fold = f", fold {info['dataset']['fold']}" if "fold" in info["dataset"] else ""
         raise RunError(f"{folder} was started with another dataset or fold ({info['dataset']['name']}{fold})")
     return "finished" if info["status"] == "finished" else "training"
+
+
+def refuse_sources_inside(folder: Path, sources: Sequence[Path]) -> None:
+    """Raise InputError when a run or file that a training starts from lies in the folder that it would replace."""
+    for source in sources:
+        if source.exists() and source.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{folder} holds {source}, which the run starts from; choose another folder for --out")
 
 
 def start_run(folder: Path, contract: ModelContract, recipe: Recipe, force: bool = False, **info: Any) -> None:

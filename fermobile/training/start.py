@@ -48,6 +48,12 @@ def _network(spec: NetworkSpec, weights: str) -> keras.Model:
     return model
 
 
+def starting_points(recipe: Recipe) -> list[Path]:
+    """What a training by this recipe reads: weights and teachers, some of which may be names that are no files."""
+    network = recipe.network
+    return [Path(path) for path in (network.weights, network.frozen_vgg, *recipe.distill.teachers)]
+
+
 def weights_name(weights: str) -> str:
     """How provenance names the starting weights: a file or run by its name and hash, never by where it lies."""
     path = Path(weights)

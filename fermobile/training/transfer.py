@@ -34,7 +34,7 @@ from .recipe import DistillRecipe, Recipe
 from .runs import Run, claim_folder, finish_run, network_spec, start_run, versions
 from .scoring import calibrated, predict, predict_rows, validation_score
 from .self_cure import SelfCure
-from .start import initial_network, weights_name
+from .start import initial_network, starting_points, weights_name
 from .targets import Targets, make_targets, refuse_unlabelled
 
 
@@ -65,9 +65,7 @@ def train(
         same_meaning(teacher, contract)
     if not teachers:  # who answer for rows that nobody labelled, too
         rows, targets = rows[targets.labelled], targets.take(targets.labelled)
-    network = recipe.network
-    sources = [Path(network.weights), Path(network.frozen_vgg), *(teacher.folder for teacher in teachers)]
-    status = claim_folder(folder, resume, force, recipe, dataset.origin, sources)
+    status = claim_folder(folder, resume, force, recipe, dataset.origin, starting_points(recipe))
     if status == "finished":
         return Run.open(folder)
     keras.utils.set_random_seed(recipe.seed)
@@ -95,7 +93,13 @@ def starting_contract(recipe: Recipe, dataset: Dataset) -> ModelContract:
     emotions = (
         tuple(e for e in EMOTIONS if e in {*info.emotions, *info.vote_emotions}) if "emotion" in recipe.tasks else ()
     )
-    action_units = info.action_units if "au" in recipe.tasks else ()
+    action_units = (recipe.action_units or info.action_units) if "au" in recipe.tasks else ()
+    unknown = [unit for unit in action_units if unit not in info.action_units]
+    if unknown:
+        raise DatasetError(
+            f"{dataset.folder} has no labels of {', '.join(unknown)}, which the recipe {recipe.name!r} trains; it has "
+            f"{', '.join(info.action_units) or 'no action units'}"
+        )
     for task, labels in (("emotion", emotions), ("au", action_units)):
         if task in recipe.tasks and not labels:
             raise DatasetError(f"{dataset.folder} has no {task} labels, which the recipe {recipe.name!r} trains")

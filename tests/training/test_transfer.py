@@ -174,6 +174,16 @@ def test_a_set_without_the_labels_of_a_task_is_refused(tmp_path: Path, patterns:
         train(Recipe("r", tasks=("au",)), Dataset(tmp_path / "d"), tmp_path / "x")
 
 
+def test_a_recipe_can_name_its_action_units(patterns: Dataset, tmp_path: Path) -> None:
+    one = RECIPE.override(**{"action_units": ["AU12"], "tune.epochs": 0, "head.epochs": 1})
+    run = train(one, patterns, tmp_path / "one")
+    assert run.contract.action_units == ("AU12",)
+    with pytest.raises(DatasetError, match="no labels of AU9, which the recipe 'tiny' trains; it has AU4, AU12"):
+        train(RECIPE.override(action_units=["AU12", "AU9"]), patterns, tmp_path / "two")
+    with pytest.raises(InputError, match="unknown action unit AU99; known: AU1, "):
+        RECIPE.override(action_units=["AU99"])
+
+
 def test_a_val_split_without_the_labels_of_a_task_is_refused_before_training(tmp_path: Path) -> None:
     with write_dataset(tmp_path / "d", DatasetInfo("d", ("neutral",), ("AU4",))) as writer:
         for i in range(4):
