@@ -4,7 +4,8 @@
 
 ``papers.toml`` says what a paper claims, which rows answer it, and how a table is laid out.  A cell is filled by a run
 or stays empty.  Figures are means over the runs that a row of the table stands for (seeds, folds), with the half width
-of their 95 % interval (Student's t) where there are several.
+of their 95 % interval (Student's t) where there are several; of a single run the interval that it measured itself, if
+it did ("low" and "high" beside the figure).
 """
 
 from __future__ import annotations
@@ -62,12 +63,11 @@ def systems(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def table(rows: Rows, layout: Mapping[str, Any]) -> Iterator[str]:
     """A table of ``layout``: a line per value of ``by`` (names of settings), a column per figure.
 
-    ``where`` keeps the rows with these settings only.
+    ``where`` keeps the rows with these settings only; ``turned`` makes a line per figure, of one ``by``.
     """
     rows = _where(rows, layout.get("where", {}))
     by, figures, digits = layout["by"], layout["figures"], layout.get("digits", 3)
-    yield f"| {' | '.join((*by, *(label for label, _ in figures), 'runs', 'minutes'))} |"
-    yield f"|{'---|' * len(by)}{'--:|' * (len(figures) + 2)}"
+    lines = [(*by, *(label for label, _ in figures), "runs", "minutes")]
 
     def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(row["setting"].get(name, "") for name in by)
@@ -77,7 +77,12 @@ def table(rows: Rows, layout: Mapping[str, Any]) -> Iterator[str]:
     for values, group in sorted(((k, list(g)) for k, g in grouped), key=lambda item: _rank(item[0], layout)):
         cells = [cell(group, figure, digits) for _, figure in figures]
         minutes = f"{sum(row['seconds'] for row in group) / 60:.0f}"
-        yield f"| {' | '.join((*map(str, values), *cells, str(len(group)), minutes))} |"
+        lines.append((*map(str, values), *cells, str(len(group)), minutes))
+    if layout.get("turned"):
+        lines = list(zip(*lines, strict=True))
+    names = 1 if layout.get("turned") else len(by)
+    head, *others = (f"| {' | '.join(line)} |" for line in lines)
+    yield from (head, f"|{'---|' * names}{'--:|' * (len(lines[0]) - names)}", *others)
 
 
 def _rank(values: tuple[Any, ...], layout: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -97,7 +102,8 @@ def cell(rows: Rows, figure: str, digits: int) -> str:
         return ""
     mean = f"{statistics.mean(values):.{digits}f}"
     if len(values) < 2:
-        return mean
+        ends = [_figure(rows[0]["figures"], f"{figure.rpartition('.')[0]}.{end}") for end in ("low", "high")]
+        return mean if None in ends else f"{mean} ({ends[0]:.{digits}f}–{ends[1]:.{digits}f})"
     half = student.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
     return f"{mean} ± {half:.{digits}f}"
 

@@ -56,6 +56,23 @@ def test_a_table_has_means_with_their_intervals_and_empty_cells(script: Load) ->
     assert lines[2:] == ["| plain | 0.500 |  | 2 | 2 |", "| ours | 0.700 ± 1.271 |  | 2 | 2 |"]
 
 
+def test_a_turned_table_has_a_line_per_figure_and_the_interval_of_a_single_run(script: Load) -> None:
+    tables = script("papers/paper_tables.py")
+    found = [
+        {"setting": {"on": "a"}, "figures": {"f": {"auc": 0.5, "low": 0.25, "high": 0.75}}, "seconds": 60},
+        {"setting": {"on": "b"}, "figures": {"g": 1}, "seconds": 120},
+    ]
+    layout = {"by": ["on"], "figures": [["F", "f.auc"], ["G", "g"]], "turned": True, "digits": 2}
+    assert list(tables.table(found, layout)) == [
+        "| on | a | b |",
+        "|---|--:|--:|",
+        "| F | 0.50 (0.25–0.75) |  |",
+        "| G |  | 1.00 |",
+        "| runs | 1 | 1 |",
+        "| minutes | 1 | 2 |",
+    ]
+
+
 def test_a_system_that_has_not_run_has_no_figure(script: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = script("papers/paper_tables.py")
     monkeypatch.setattr(tables, "ROWS", tmp_path)
