@@ -51,6 +51,24 @@ def test_labelling_then_training_on_both(fermobile: Callable[..., Any], data: Pa
     assert done.exit_code == 2 and "20 of 60 images" in done.stderr and "--leave-out-overlap" in done.stderr
 
 
+@pytest.mark.slow
+def test_later_stages_open_all_sets_again(fermobile: Callable[..., Any], data: Path, tmp_path: Path) -> None:
+    more = write(tmp_path / "more", range(200, 300), ("train",))
+    run, file = tmp_path / "run", tmp_path / "m.tflite"
+    done = fermobile("train", "mobilenet_v1_emotions", "--data", data, "--add", more, "--out", run, *TINY)
+    assert done.exit_code == 0, done.stderr
+    # Only with the added hundred are there enough training faces to calibrate by.
+    done = fermobile("export", run, "--int8", "-o", file, "--json")
+    assert done.exit_code == 0, done.stderr
+    trained = json.loads((run / "run.json").read_text())["dataset"]
+    assert json.loads(done.stdout)["provenance"]["calibration_set"]["dataset_sha256"] == trained["sha256"]
+    done = fermobile("verify", file, "--against", run, "--split", "val", "--json", "--max-f1-drop", "1")
+    assert json.loads(done.stdout)["dataset"]["sha256"] == Dataset(data).sha256
+    more.rename(tmp_path / "elsewhere")
+    done = fermobile("quantize", run, "--out", tmp_path / "again")
+    assert done.exit_code == 2 and f"{more} is not a dataset folder" in done.stderr
+
+
 def test_adding_a_set_that_holds_validation_faces_is_refused(
     fermobile: Callable[..., Any], data: Path, tmp_path: Path
 ) -> None:

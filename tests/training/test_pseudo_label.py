@@ -199,6 +199,17 @@ def test_a_dataset_that_was_changed_since_the_training_is_refused(
         pseudo_label([Run.open(moved)], pool, tmp_path / "out")
 
 
+@pytest.mark.parametrize("added", ["a folder", [{"name": "x"}], [3]])
+def test_a_run_whose_added_sets_are_damaged_is_refused(run: ColourRun, tmp_path: Path, added: object) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(run.folder, moved)
+    info = json.loads((moved / "run.json").read_text())
+    info["dataset"]["added"] = added
+    (moved / "run.json").write_text(json.dumps(info))
+    with pytest.raises(RunError, match=r"is damaged: it lacks dataset\.added"):
+        Run.open(moved)
+
+
 def test_training_goes_on_with_both_sets_and_can_label_again(
     run: ColourRun, labelled: Dataset, pool: Dataset, tmp_path: Path
 ) -> None:
