@@ -16,7 +16,7 @@ def judged(data: Dataset, folder: Path) -> dict[str, Any]:
 
     run = Run.open(folder)
     model, names = run.load_model(), run.contract.emotions
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"seconds": sum(row["seconds"] for row in run.metrics())}
     for split in ("val", "test"):
         rows = data.indices(split)
         scores = predict_rows(model, data, rows, run.contract)["emotion"]

@@ -96,8 +96,15 @@ def _where(rows: Rows, wanted: Mapping[str, Any]) -> Rows:
 
 
 def cell(rows: Rows, figure: str, digits: int) -> str:
-    """Mean of a figure (a dotted path) over rows, with its 95 % half width; "" where no row has it."""
-    values = [value for row in rows if (value := _figure(row["figures"], figure)) is not None]
+    """Mean of a figure (a dotted path) over rows, with its 95 % half width; "" where no row has it.
+
+    Runs that test the same fold are no independent draws: they count as their mean.
+    """
+    by_fold: dict[Any, list[float]] = {}
+    for number, row in enumerate(rows):
+        if (value := _figure(row["figures"], figure)) is not None:
+            by_fold.setdefault(row["setting"].get("fold", f"run {number}"), []).append(value)
+    values = [statistics.mean(found) for found in by_fold.values()]
     if not values:
         return ""
     mean = f"{statistics.mean(values):.{digits}f}"

@@ -59,9 +59,16 @@ class Record:
             setting: what tells this row from the others of the table (method, seed, fold …); plain values.
             data: the dataset that was trained on, recorded by name and hash.
         Yields:
-            An empty dict for the figures; None when the row is there already.
+            An empty dict for the figures; None when the row is there already.  A figure "seconds" becomes the row's.
+        Raises:
+            SystemExit: the row is there, of another dataset.
         """
-        if self.find(setting) is not None:
+        there = self.find(setting)
+        if there is not None:
+            if there["data"]["sha256"] != data.sha256:
+                raise SystemExit(
+                    f"{self.path}: the row of {dict(setting)} is of other data; remove it, or use its data"
+                )
             yield None
             return
         figures: dict[str, Any] = {}
@@ -70,7 +77,8 @@ class Record:
         row = {
             "setting": dict(setting),
             "figures": figures,
-            "seconds": round(time.monotonic() - began, 1),
+            # a run that was stopped knows its own time better
+            "seconds": round(figures.pop("seconds", time.monotonic() - began), 1),
             "data": {"name": data.info.name, "sha256": data.sha256},
             "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "machine": {"system": platform.machine(), "cores": len(os.sched_getaffinity(0))},

@@ -130,6 +130,7 @@ def measured(data: Dataset, folder: Path, method: str, seed: int) -> dict[str, A
     train_rows = data.indices("train")
     truth, given = truths(data)[train_rows], data.hard_labels(CLASSES)[train_rows]
     return {
+        "seconds": sum(row["seconds"] for row in run.metrics()),
         "accuracy": found.accuracy,
         "macro_f1": found.macro_f1,
         "weighted_f1": found.weighted_f1,
@@ -160,7 +161,7 @@ def relabels(data: Dataset, ledger: Ledger) -> dict[str, Any]:
     right, wrong = judged & (now == truth), (truth >= 0) & (given != truth)
     count = int(judged.sum())
     return {
-        "relabelled": len(changed),
+        "relabelled": int((now != given).sum()),
         "relabel_precision": float(right.sum() / count) if count else None,
         "relabel_recall": float(right.sum() / wrong.sum()) if count else None,
         "relabelled_although_right": float((judged & (given == truth)).sum() / count) if count else None,

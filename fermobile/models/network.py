@@ -114,12 +114,6 @@ def heads(model: keras.Model) -> tuple[str, ...]:
     return tuple(head for head in _HEADS if head in names)
 
 
-def logits_model(model: keras.Model) -> keras.Model:
-    """The same network (shared weights) with the raw scores before softmax and sigmoid as outputs."""
-    names = {layer.name.removeprefix("quant_"): layer for layer in model.layers}
-    return keras.Model(model.input, [names[f"{head}_logits"].output for head in heads(model)])
-
-
 def feature_model(model: keras.Model) -> keras.Model:
     """The same network (shared weights) up to the features its head reads, (N, channels)."""
     own = {"head_gap", "head_features"} & {layer.name for layer in model.layers}

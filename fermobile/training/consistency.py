@@ -16,13 +16,15 @@ def activation_maps(norm: keras.layers.BatchNormalization, logits: keras.layers.
     """A function from the last feature map (N, h, w, C) to class activation maps (N, h, w, classes).
 
     Zhou et al. 2016, with the head's BatchNormalization and ReLU before its dense layer applied at every place
-    (with the moving statistics, as in inference).
+    (with the moving statistics, as in inference).  The maps teach what is seen, not what it means, so the head gets no
+    gradient from them, as in the authors' code: they would agree the better, the smaller its weights.
     """
+    gamma, beta, kernel = norm.gamma, norm.beta, logits.kernel
 
     def maps(features: tf.Tensor) -> tf.Tensor:
-        scale = norm.gamma * tf.math.rsqrt(norm.moving_variance + norm.epsilon)
-        active = tf.nn.relu((features - norm.moving_mean) * scale + norm.beta)
-        return tf.einsum("nhwc,ck->nhwk", active, logits.kernel)
+        scale = tf.stop_gradient(gamma * tf.math.rsqrt(norm.moving_variance + norm.epsilon))
+        active = tf.nn.relu((features - norm.moving_mean) * scale + tf.stop_gradient(beta))
+        return tf.einsum("nhwc,ck->nhwk", active, tf.stop_gradient(kernel))
 
     return maps
 

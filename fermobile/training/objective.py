@@ -63,6 +63,7 @@ class Objective:
             images = tf.concat([images, tf.reverse(images, axis=[2])], axis=0)
         inner = self._inner(images, training=True)
         said = {head: inner[head][:count] for head in self._heads}
+        exported = dict(said)  # teachers teach what is exported, without importance
         parts: dict[str, tf.Tensor] = {}
         signals: tuple[tf.Tensor, ...] = ()
         if self._self_cure:
@@ -74,7 +75,7 @@ class Objective:
         if "au" in said:
             parts["au"] = self._au(said["au"], targets.au, targets.au_weight)
         if self._distill:
-            parts = self._taught(parts, said, targets, self._distill)
+            parts = self._taught(parts, exported, targets, self._distill)
         if self._maps:
             parts["consistency"] = self._consistency * consistency_loss(self._maps(inner["map"]))
         return parts, signals
@@ -97,11 +98,12 @@ class Objective:
     def _taught(
         parts: dict[str, tf.Tensor], said: Mapping[str, tf.Tensor], targets: TargetTensors, how: DistillRecipe
     ) -> dict[str, tf.Tensor]:
-        """The labels' parts weighted down, and the teachers' beside them."""
-        parts = {name: (1 - how.weight) * part if name in said else part for name, part in parts.items()}
-        if "emotion" in said and targets.taught_emotion.shape[1]:
-            taught = taught_emotion_loss(said["emotion"], targets.taught_emotion, how.temperature)
-            parts["taught emotion"] = how.weight * taught
-        if "au" in said and targets.taught_au.shape[1]:
-            parts["taught au"] = how.weight * taught_au_loss(said["au"], targets.taught_au, how.temperature)
+        """The labels' part of every taught head weighted down, and the teachers' beside it."""
+        taught = {"emotion": (taught_emotion_loss, targets.taught_emotion), "au": (taught_au_loss, targets.taught_au)}
+        parts = dict(parts)
+        for head, logits in said.items():
+            loss, answers = taught[head]
+            if answers.shape[1]:
+                parts[head] = (1 - how.weight) * parts[head]
+                parts[f"taught {head}"] = how.weight * loss(logits, answers, how.temperature)
         return parts

@@ -28,6 +28,7 @@ from .loop import Reporter, Silent
 from .runs import Run
 from .scoring import predict_two_views
 from .selection import FLOOR, Selection, adaptive_thresholds, class_quotas, select
+from .start import first_set
 
 #: Largest share of a pool's images that may be unreadable.
 _MAX_REJECTS = 0.05
@@ -112,7 +113,7 @@ def pseudo_label(
     report = report or Silent()
     _refuse_other_teachers(runs)
     labelled = runs[0].open_dataset(added=False)
-    if labelled.sha256 != _first_set(runs[0].info["dataset"])[0]:
+    if labelled.sha256 != first_set(runs[0].info["dataset"])[0]:
         raise RunError(f"{labelled.folder} is not what {runs[0].folder} was trained on: it was written anew since")
     refuse_other_crop(labelled, pool)
     held_out = labelled.indices("val")
@@ -153,16 +154,11 @@ def _refuse_other_teachers(runs: Sequence[Run]) -> None:
                     "can be averaged of runs that mean the same only"
                 )
         ours, theirs = first.info["dataset"], run.info["dataset"]
-        if _first_set(ours) != _first_set(theirs):
+        if first_set(ours) != first_set(theirs):
             raise RunError(
                 f"{run.folder} was trained on {theirs['name']} and {first.folder} on {ours['name']}: what one was "
                 "trained on the other one holds out, perhaps; label with runs of one dataset"
             )
-
-
-def _first_set(origin: dict[str, Any]) -> tuple[str, int | None]:
-    """Hash and fold of the set whose val and test splits a run held out."""
-    return origin.get("first_sha256", origin["sha256"]), origin.get("fold")
 
 
 def _said(value: Any) -> str:

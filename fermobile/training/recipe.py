@@ -233,7 +233,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if isinstance(hint, types.GenericAlias):
         if not isinstance(value, list | tuple):
             raise InputError(f"{where} must be a list")
-        return tuple(value)
+        (kind, *_) = typing.get_args(hint)
+        return tuple(_convert(item, kind, f"{where}[{i}]") for i, item in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
@@ -273,9 +274,18 @@ def _check(r: Recipe) -> None:
     cure, emotions = r.self_cure, "emotion" in r.tasks
     need(emotions or not (cure.enabled or r.consistency.weight), "self_cure and consistency need the task 'emotion'")
     need(0 < cure.high_share < 1, "self_cure.high_share is not between 0 and 1")
-    need(cure.rank_margin >= 0 and cure.relabel_margin >= 0, "a margin of self_cure is negative")
+    margins = (cure.rank_margin, cure.relabel_margin)
+    need(all(0 <= margin <= 1 for margin in margins), "a margin of self_cure is not in 0..1")
+    hard = not (r.labels.soft or r.labels.smoothing or r.labels.balance)
+    need(
+        hard or not cure.enabled,
+        "self_cure gives faces one class: it needs labels.soft = false, smoothing 0, balance 0",
+    )
+    need(r.tune.epochs > 0 or not (cure.enabled or r.consistency.weight), "self_cure and consistency work in stage 2")
+    need(r.loss.au == "bce" or "au" in r.tasks, "loss.au is named, but 'au' is not among the tasks")
+    need(len(set(r.tasks)) == len(r.tasks), "a task is named twice")
     need(cure.relabel_from >= 1, "self_cure.relabel_from: epochs count from 1")
     need(cure.relabel_group in ("low", "all"), f"self_cure.relabel_group {cure.relabel_group!r}: 'low' or 'all'")
     need(r.consistency.weight >= 0 and math.isfinite(r.consistency.weight), "consistency.weight cannot be negative")
     need(0 <= r.distill.weight <= 1, "distill.weight is not in 0..1")
-    need(math.isfinite(r.distill.temperature) and r.distill.temperature > 0, "distill.temperature must be positive")
+    need(0.1 <= r.distill.temperature <= 100, f"distill.temperature {r.distill.temperature} is not in 0.1..100")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..data.ledger import Ledger
+from ..errors import DatasetError
 from ..models.keras import keras, tf
 from .recipe import SelfCureRecipe
 from .targets import Targets
@@ -49,16 +50,20 @@ class SelfCure:
         samples: names of these rows, for the ledger.
         emotions: names of the classes.
         ledger: takes every relabel down.
+        seed: of the importance layer's first weights.
     """
 
     def __init__(
-        self, how: SelfCureRecipe, targets: Targets, samples: Sequence[str], emotions: Sequence[str], ledger: Ledger
-    ) -> None:
+        self, how: SelfCureRecipe, targets: Targets, samples: Sequence[str], emotions: Sequence[str], ledger: Ledger,
+        seed: int,
+    ) -> None:  # fmt: skip
         self._how, self._targets, self._samples, self._ledger = how, targets, samples, ledger
         self._emotions = list(emotions)
         self._given = targets.emotion.copy()
         self._position = {sample: i for i, sample in enumerate(samples)}
-        self._importance = keras.layers.Dense(1, activation="sigmoid", name="importance")
+        self._importance = keras.layers.Dense(
+            1, activation="sigmoid", kernel_initializer=keras.initializers.GlorotUniform(seed), name="importance"
+        )
 
     def build(self, channels: int) -> list[tf.Variable]:
         """Make the importance layer for features (N, channels); returns its variables."""
@@ -114,10 +119,18 @@ class SelfCure:
         )
 
     def resume(self, epoch: int, step: int) -> None:
-        """Take back the relabels from ``step`` of ``epoch`` on (both from 0), and those that were undone."""
+        """Take back the relabels from ``step`` of ``epoch`` on (both from 0), and those that were undone.
+
+        Raises:
+            DatasetError: the ledger names an emotion that the model does not have.
+        """
         self._ledger.rewind(epoch + 1, step + 1)
         self._targets.emotion[:] = self._given
         for sample, emotion in self._ledger.labels().items():
+            if emotion not in self._emotions:
+                raise DatasetError(
+                    f"{self._ledger.path}: {sample} is called {emotion!r}, which is none of {', '.join(self._emotions)}"
+                )
             if sample in self._position:
                 row = np.zeros(len(self._emotions), np.float32)
                 row[self._emotions.index(emotion)] = 1
@@ -125,4 +138,5 @@ class SelfCure:
 
     def figures(self) -> Mapping[str, Any]:
         """How many faces carry another label than they came with."""
-        return {"relabelled": len(self._ledger.labels())}
+        now, given = self._targets.emotion.argmax(axis=1), self._given.argmax(axis=1)
+        return {"relabelled": int((now != given).sum())}

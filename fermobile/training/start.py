@@ -1,17 +1,21 @@
-"""The network that a recipe starts from, and how provenance names its weights."""
+"""What a recipe starts from: its network's weights and its teachers, and which of them it may not start from."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from ..contract import ModelContract
-from ..errors import InputError
+from ..contract import CONTRACT_FILE, ModelContract
+from ..data.manifest import Dataset
+from ..errors import InputError, RunError
 from ..files import sha256
 from ..models.keras import keras
 from ..models.network import NetworkSpec, build_network, copy_weights, set_frozen_vgg
 from .recipe import Recipe
-from .runs import WEIGHTS_FILE, Run, network_spec
+from .runs import RUN_FILE, WEIGHTS_FILE, Run, network_spec, read_info
 
 
 def initial_network(recipe: Recipe, contract: ModelContract) -> keras.Model:
@@ -52,6 +56,41 @@ def starting_points(recipe: Recipe) -> list[Path]:
     """What a training by this recipe reads: weights and teachers, some of which may be names that are no files."""
     network = recipe.network
     return [Path(path) for path in (network.weights, network.frozen_vgg, *recipe.distill.teachers)]
+
+
+def refuse_other_splits(recipe: Recipe, dataset: Dataset) -> None:
+    """Raise InputError when a run that the recipe starts or learns from was trained on other splits of the dataset.
+
+    What is val or test here was train there.
+    """
+    for path in starting_points(recipe):
+        if (path / RUN_FILE).is_file():
+            theirs = read_info(path)["dataset"]
+            if first_set(theirs)[0] == first_set(dataset.origin)[0] and first_set(theirs) != first_set(dataset.origin):
+                fold = f"fold {theirs['fold']}" if "fold" in theirs else "the set's own splits"
+                raise InputError(
+                    f"{path} was trained on {fold} of {dataset.folder}, so it has seen faces that are held out here: "
+                    "start from other weights, or leave that teacher out"
+                )
+
+
+def first_set(origin: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Hashes of the set whose val and test splits a training holds out, and of the fold that decides them."""
+    return origin.get("first_sha256", origin["sha256"]), origin.get("fold_sha256")
+
+
+def refuse_other_start(folder: Path, contract: ModelContract) -> None:
+    """Raise RunError when what a run in ``folder`` started or learned from has been replaced since.
+
+    Args:
+        contract: as it stands before a training.
+    """
+    then = ModelContract.from_json((folder / CONTRACT_FILE).read_bytes()).provenance.get("recipe")
+    if then != json.loads(json.dumps(contract.provenance["recipe"])):
+        raise RunError(
+            f"{folder} was started from other weights or teachers than lie there now; bring the old ones back, or "
+            "start again with --force"
+        )
 
 
 def weights_name(weights: str) -> str:

@@ -113,6 +113,15 @@ def _au_targets(
 ) -> tuple[np.ndarray, np.ndarray]:
     labels = dataset.au_labels(contract.action_units)[rows]
     known = np.isfinite(labels)
+    never = [
+        name
+        for name, seen in zip(contract.action_units, (labels == 1).any(axis=0), strict=True)
+        if known.any() and not seen
+    ]
+    if never:
+        raise DatasetError(
+            f"{dataset.folder}: no training example of {', '.join(never)}; name the others in the recipe's action_units"
+        )
     target = np.where(known, labels, 0).astype(np.float32)
     weight = known.astype(np.float32)
     if recipe.au_balance and known.any():

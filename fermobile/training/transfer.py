@@ -25,7 +25,7 @@ from ..files import writing
 from ..labels import EMOTIONS
 from ..models.keras import keras, tf
 from ..models.network import build_head, copy_weights, feature_model
-from .au_losses import au_loss
+from .au_losses import AULoss, au_loss
 from .distillation import same_meaning, teacher_answers
 from .loop import Batch, Epochs, Reporter, Schedule, Silent, Stage
 from .losses import TargetTensors
@@ -34,7 +34,7 @@ from .recipe import DistillRecipe, Recipe
 from .runs import Run, claim_folder, finish_run, network_spec, start_run, versions
 from .scoring import calibrated, predict, predict_rows, validation_score
 from .self_cure import SelfCure
-from .start import initial_network, starting_points, weights_name
+from .start import initial_network, refuse_other_splits, refuse_other_start, starting_points, weights_name
 from .targets import Targets, make_targets, refuse_unlabelled
 
 
@@ -60,6 +60,8 @@ def train(
     contract = starting_contract(recipe, dataset)
     targets = make_targets(dataset, rows, contract, recipe.labels)
     refuse_unlabelled(dataset, held_out, contract)
+    au = au_loss(recipe.loss.au, targets.au_rates(), recipe.loss.pooled)
+    refuse_other_splits(recipe, dataset)
     teachers = [Run.open(path) for path in recipe.distill.teachers]
     for teacher in teachers:
         same_meaning(teacher, contract)
@@ -68,6 +70,8 @@ def train(
     status = claim_folder(folder, resume, force, recipe, dataset.origin, starting_points(recipe))
     if status == "finished":
         return Run.open(folder)
+    if status == "training":
+        refuse_other_start(folder, contract)
     keras.utils.set_random_seed(recipe.seed)
     model = initial_network(recipe, contract)
     unfreeze(model, recipe.tune.unfreeze)  # stage 1 trains a head of its own, so this may come first
@@ -77,9 +81,9 @@ def train(
         temperature = recipe.distill.temperature
         targets = targets.taught_by(teacher_answers(teachers, dataset, rows, contract, temperature, folder, report))
     if recipe.head.epochs:
-        _train_head(model, recipe, contract, dataset, rows, held_out, targets, folder, report)
+        _train_head(model, recipe, contract, dataset, rows, held_out, targets, au, folder, report)
     if recipe.tune.epochs:
-        _fine_tune(model, recipe, contract, dataset, rows, held_out, targets, folder, report)
+        _fine_tune(model, recipe, contract, dataset, rows, held_out, targets, au, folder, report)
     contract = calibrated(contract, dataset, held_out, predict_rows(model, dataset, held_out, contract))
     return finish_run(folder, contract, model)
 
@@ -119,7 +123,7 @@ def starting_contract(recipe: Recipe, dataset: Dataset) -> ModelContract:
 
 def _train_head(
     model: keras.Model, recipe: Recipe, contract: ModelContract, dataset: Dataset, rows: np.ndarray,
-    held_out: np.ndarray, targets: Targets, folder: Path, report: Reporter,
+    held_out: np.ndarray, targets: Targets, au: AULoss, folder: Path, report: Reporter,
 ) -> None:  # fmt: skip
     """Stage 1: the head alone, on features that the frozen backbone computes once per stored view."""
     spec = network_spec(recipe, contract)
@@ -146,7 +150,7 @@ def _train_head(
         return validation_score(dataset, held_out, contract, lambda: predict(head, [held], contract))
 
     schedule = Schedule(recipe.head.epochs, steps, recipe.head.learning_rate)
-    objective = Objective(head, au_loss(recipe.loss.au, targets.au_rates(), recipe.loss.pooled), _distill(recipe))
+    objective = Objective(head, au, _distill(recipe))
     Stage("head", folder, head, schedule, recipe.ema, recipe.patience, objective).fit(epoch, score, report)
     copy_weights(head, model)
 
@@ -178,7 +182,7 @@ def cached_features(
 
 def _fine_tune(
     model: keras.Model, recipe: Recipe, contract: ModelContract, dataset: Dataset, rows: np.ndarray,
-    held_out: np.ndarray, targets: Targets, folder: Path, report: Reporter,
+    held_out: np.ndarray, targets: Targets, au: AULoss, folder: Path, report: Reporter,
 ) -> None:  # fmt: skip
     """Stage 2: what is trainable of the network, at a low learning rate."""
     batch = min(recipe.tune.batch, len(rows))
@@ -190,11 +194,10 @@ def _fine_tune(
     cure = None
     if recipe.self_cure.enabled:
         samples = [dataset.paths[row] for row in rows]
-        cure = SelfCure(recipe.self_cure, targets, samples, contract.emotions, Ledger(folder / LEDGER_FILE))
-    objective = Objective(
-        model, au_loss(recipe.loss.au, targets.au_rates(), recipe.loss.pooled), _distill(recipe), cure,
-        recipe.consistency.weight,
-    )  # fmt: skip
+        cure = SelfCure(
+            recipe.self_cure, targets, samples, contract.emotions, Ledger(folder / LEDGER_FILE), recipe.seed
+        )
+    objective = Objective(model, au, _distill(recipe), cure, recipe.consistency.weight)
     Stage("tune", folder, model, schedule, recipe.ema, recipe.patience, objective).fit(
         augmented_epochs(dataset, rows, targets, contract.input, batch, recipe), score, report
     )

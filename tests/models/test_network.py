@@ -14,7 +14,6 @@ from fermobile.models.network import (
     copy_weights,
     feature_model,
     heads,
-    logits_model,
 )
 from fermobile.training.transfer import unfreeze
 
@@ -25,6 +24,10 @@ def spec(
     backbone: str = "mobilenet_v1", emotions: tuple[str, ...] = EMOTIONS, aus: tuple[str, ...] = AUS
 ) -> NetworkSpec:
     return NetworkSpec(backbone, 0.35, 32, emotions, aus)
+
+
+def logits_model(model: keras.Model) -> keras.Model:
+    return keras.Model(model.input, [model.get_layer(f"{head}_logits").output for head in heads(model)])
 
 
 @pytest.mark.parametrize("backbone", ["mobilenet_v1", "mobilenet_v2"])

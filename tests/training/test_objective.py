@@ -55,6 +55,18 @@ def test_consistency_is_weighted_and_leaves_the_heads_parts_as_they_are(
     assert float(five["consistency"]) == pytest.approx(5 * float(one["consistency"]), rel=1e-5) != 0
 
 
+def test_consistency_teaches_what_is_seen_and_not_the_head(
+    model: keras.Model, batch: tuple[tf.Tensor, TargetTensors]
+) -> None:
+    """With a gradient to the head, its maps would agree the better, the smaller its weights."""
+    objective = Objective(model, consistency=1.0)
+    head = [model.get_layer("emotion_logits").kernel, model.get_layer("head_bn").gamma]
+    with tf.GradientTape() as tape:
+        tape.watch(head)
+        loss = objective(*batch)[0]["consistency"]
+    assert tape.gradient(loss, head) == [None, None]
+
+
 def test_mirror_images_of_themselves_are_consistent(model: keras.Model, batch: tuple[tf.Tensor, TargetTensors]) -> None:
     """A face that is its own mirror image has maps that are not mirrored only as far as the kernels are not."""
     images, targets = batch
@@ -72,7 +84,8 @@ def test_teachers_take_their_weight_from_the_labels(model: keras.Model, batch: t
     # The teacher says what the labels say: together they cost what the labels alone cost.
     assert float(parts["emotion"]) == pytest.approx(0.75 * float(plain["emotion"]), rel=1e-5)
     assert float(parts["taught emotion"]) == pytest.approx(0.25 * float(plain["emotion"]), rel=1e-5)
-    assert "taught au" not in parts
+    # Nobody teaches the action units, whose labels count whole.
+    assert "taught au" not in parts and float(parts["au"]) == pytest.approx(float(plain["au"]), rel=1e-5)
 
 
 def test_a_recipe_says_what_a_method_needs() -> None:
@@ -80,7 +93,12 @@ def test_a_recipe_says_what_a_method_needs() -> None:
         ({"tasks": ["au"], "self_cure": {"enabled": True}}, "need the task 'emotion'"),
         ({"self_cure": {"relabel_group": "high"}}, "'low' or 'all'"),
         ({"self_cure": {"high_share": 1.0}}, "between 0 and 1"),
-        ({"distill": {"temperature": 0.0}}, "temperature must be positive"),
+        ({"distill": {"temperature": 0.0}}, "temperature 0.0 is not in"),
+        ({"self_cure": {"enabled": True}}, "labels.soft = false"),
+        ({"consistency": {"weight": 5.0}, "tune": {"epochs": 0}}, "work in stage 2"),
+        ({"loss": {"au": "lsep"}}, "'au' is not among the tasks"),
+        ({"tasks": ["emotion", "emotion"]}, "named twice"),
+        ({"distill": {"teachers": [1]}}, r"distill.teachers\[0\] must be str"),
         ({"consistency": {"weight": -1.0}}, "cannot be negative"),
     ):
         with pytest.raises(InputError, match=message):

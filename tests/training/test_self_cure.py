@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,15 @@ import pytest
 
 from fermobile.data.ledger import Ledger
 from fermobile.data.manifest import Dataset
+from fermobile.errors import DatasetError
 from fermobile.models.keras import tf
 from fermobile.training.recipe import SelfCureRecipe, recipe_from_dict
 from fermobile.training.runs import Run
 from fermobile.training.self_cure import SelfCure, rank_loss
 from fermobile.training.targets import Targets
 from fermobile.training.transfer import train
+
+from .test_transfer import DYING, TRAIN, assert_same, killed
 
 EMOTIONS = ("neutral", "happiness", "surprise")
 HOW = SelfCureRecipe(enabled=True, relabel_from=2, relabel_margin=0.2, high_share=0.5)
@@ -24,6 +28,7 @@ RECIPE = recipe_from_dict(
         "head": {"epochs": 0},
         "tune": {"epochs": 4, "batch": 16, "learning_rate": 0.003},
         "self_cure": {"enabled": True, "relabel_from": 2, "relabel_margin": 0.0, "relabel_group": "all"},
+        "labels": {"soft": False},
         "augment": {"flip": False},
         "ema": 0.9,
     }
@@ -61,7 +66,7 @@ def cure(folder: Path, how: SelfCureRecipe = HOW) -> tuple[SelfCure, Targets, Le
     empty = np.zeros((4, 0), np.float32)
     targets = Targets(emotion, np.array([1, 1, 1, 0], np.float32), empty, empty, empty, empty)
     ledger = Ledger(folder / "relabels.csv")
-    return SelfCure(how, targets, ["a", "b", "c", "d"], EMOTIONS, ledger), targets, ledger
+    return SelfCure(how, targets, ["a", "b", "c", "d"], EMOTIONS, ledger, seed=0), targets, ledger
 
 
 #: "a" is neutral; "b" is surely surprise, "c" a little rather happy; "d" is unlabelled
@@ -112,9 +117,37 @@ def test_it_trains_and_the_exported_network_is_that_of_any_run(patterns: Dataset
     changes = Ledger(run.folder / "relabels.csv").changes()
     assert changes and {change.sample for change in changes} <= set(patterns.paths)
     assert min(change.epoch for change in changes) == 2
-    assert [row["relabelled"] for row in run.metrics()][-1] == len({change.sample for change in changes})
+    first = {change.sample: change.before for change in reversed(changes)}
+    now = Ledger(run.folder / "relabels.csv").labels()
+    assert run.metrics()[-1]["relabelled"] == sum(now[sample] != before for sample, before in first.items())
     names = [[layer.name for layer in r.load_model().layers] for r in (run, plain)]
     assert names[0] == names[1]
+
+
+def test_a_face_that_is_back_at_its_first_label_is_not_relabelled(tmp_path: Path) -> None:
+    method, _, ledger = cure(tmp_path)
+    method.relabel(1, 0, np.arange(4), IMPORTANCE, PROBABILITIES)
+    back = PROBABILITIES.copy()
+    back[1] = [0.9, 0.05, 0.05]
+    method.relabel(2, 0, np.arange(4), IMPORTANCE, back)
+    assert len(ledger.changes()) == 2 and method.figures() == {"relabelled": 0}
+
+
+def test_a_ledger_of_another_model_is_refused(tmp_path: Path) -> None:
+    method, _, ledger = cure(tmp_path)
+    ledger.record(1, 1, ["b"], ["neutral"], ["contempt"], [0.5])
+    with pytest.raises(DatasetError, match="b is called 'contempt', which is none of neutral, happiness, surprise"):
+        method.resume(3, 0)
+
+
+def test_a_killed_training_with_a_teacher_resumes_to_the_same_numbers(patterns: Dataset, tmp_path: Path) -> None:
+    teacher = train(RECIPE.override(**{"self_cure.enabled": False, "tune.epochs": 1}), patterns, tmp_path / "teacher")
+    recipe = RECIPE.override(**{"distill.teachers": [str(teacher.folder)], "consistency.weight": 1.0})
+    whole = train(recipe, patterns, tmp_path / "whole")
+    killed(DYING + TRAIN, "tune", patterns, tmp_path / "killed", json.dumps(recipe.to_dict()))
+    assert_same(train(recipe, patterns, tmp_path / "killed", resume=True), whole)
+    ledgers = [(tmp_path / name / "relabels.csv").read_text() for name in ("whole", "killed")]
+    assert ledgers[0] == ledgers[1]
 
 
 def test_the_ledger_tells_the_label_before(patterns: Dataset, tmp_path: Path) -> None:

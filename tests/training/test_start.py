@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fermobile.contract import InputSpec, ModelContract
+from fermobile.data.folds import balanced_folds
+from fermobile.data.info import set_folds
 from fermobile.data.manifest import Dataset
-from fermobile.errors import InputError
+from fermobile.errors import InputError, RunError
 from fermobile.models.keras import keras
 from fermobile.training.recipe import Recipe
 from fermobile.training.runs import Run
@@ -65,7 +68,7 @@ def test_weights_of_another_backbone_are_refused(vgg: Run) -> None:
 
 
 def test_a_self_cure_stage_starts_from_the_run_before_it(vgg: Run) -> None:
-    stage = VGG.override(**{"network.weights": str(vgg.folder), "self_cure.enabled": True})
+    stage = VGG.override(**{"network.weights": str(vgg.folder), "self_cure.enabled": True, "labels.soft": False})
     for a, b in zip(initial_network(stage, CONTRACT).get_weights(), vgg.load_model().get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -73,3 +76,38 @@ def test_a_self_cure_stage_starts_from_the_run_before_it(vgg: Run) -> None:
 def test_provenance_names_weights_by_their_hash(vgg: Run) -> None:
     assert weights_name("imagenet") == "imagenet"
     assert weights_name(str(vgg.folder)) == f"vgg (sha256 {vgg.weights_sha256})"
+
+
+def test_what_another_fold_trained_on_is_no_teacher_and_no_start(patterns: Dataset, tmp_path: Path) -> None:
+    shutil.copytree(patterns.folder, tmp_path / "d")
+    set_folds(tmp_path / "d", balanced_folds(patterns.subject, 3, 0, "d"))
+    short = RECIPE.override(**{"head.epochs": 1, "tune.epochs": 0})
+    other = train(short, Dataset(tmp_path / "d", fold=2), tmp_path / "two").folder
+    for changes in ({"network.weights": str(other)}, {"distill.teachers": [str(other)]}):
+        recipe = short.override(**changes)
+        with pytest.raises(
+            InputError, match=r"was trained on fold 2 of .*, so it has seen faces that are held out here"
+        ):
+            train(recipe, Dataset(tmp_path / "d", fold=1), tmp_path / "one")
+        assert not (tmp_path / "one").exists()
+    # Of its own fold it may be.
+    train(short.override(**{"distill.teachers": [str(other)]}), Dataset(tmp_path / "d", fold=2), tmp_path / "student")
+
+
+def test_a_run_does_not_go_on_with_another_teacher_than_it_began_with(
+    patterns: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = RECIPE.override(**{"head.epochs": 1, "tune.epochs": 0})
+    teacher = tmp_path / "teacher"
+    train(short, patterns, teacher)
+    student = short.override(**{"distill.teachers": [str(teacher)]})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("fermobile.training.transfer.teacher_answers", _interrupted)
+        train(student, patterns, tmp_path / "student")
+    train(short.override(seed=9), patterns, teacher, force=True)
+    with pytest.raises(RunError, match="started from other weights or teachers than lie there now"):
+        train(student, patterns, tmp_path / "student", resume=True)
+
+
+def _interrupted(*args: object) -> None:
+    raise KeyboardInterrupt

@@ -55,7 +55,7 @@ loop._SAVE_EVERY = -1.0
 dataset, folder = Dataset(sys.argv[2]), pathlib.Path(sys.argv[3])
 """
 
-_TRAIN = """
+TRAIN = """
 transfer.train(recipe_from_dict(json.loads(sys.argv[4])), dataset, folder)
 """
 
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_run(run: Run, patterns: Dataset, tmp_path:
 
 def test_a_killed_run_resumes_to_the_same_numbers(run: Run, patterns: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
-    killed(DYING + _TRAIN, "tune", patterns, folder, json.dumps(RECIPE.to_dict()))
+    killed(DYING + TRAIN, "tune", patterns, folder, json.dumps(RECIPE.to_dict()))
     assert [json.loads(line)["stage"] for line in (folder / "metrics.jsonl").read_text().splitlines()] == ["head"] * 2
     with pytest.raises(RunError, match="not finished"):
         Run.open(folder)
@@ -172,6 +172,17 @@ def test_a_set_without_the_labels_of_a_task_is_refused(tmp_path: Path, patterns:
             writer.add_array(np.zeros((32, 32), np.uint8), split=split, emotion="neutral")
     with pytest.raises(DatasetError, match="has no au labels"):
         train(Recipe("r", tasks=("au",)), Dataset(tmp_path / "d"), tmp_path / "x")
+
+
+def test_an_action_unit_that_never_shows_in_training_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with write_dataset(tmp_path / "d", DatasetInfo("d", (), ("AU4", "AU12"))) as writer:
+        for i in range(8):
+            units = {"AU4": i % 2, "AU12": int(i == 7)}
+            writer.add_array(np.zeros((32, 32), np.uint8), split="val" if i > 5 else "train", aus=units)
+    recipe = RECIPE.override(tasks=["au"])
+    with pytest.raises(DatasetError, match="no training example of AU12; name the others in the recipe's action_units"):
+        train(recipe, Dataset(tmp_path / "d"), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_recipe_can_name_its_action_units(patterns: Dataset, tmp_path: Path) -> None:
