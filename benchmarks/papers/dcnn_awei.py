@@ -44,7 +44,7 @@ class System:
 
 
 _ON_RESNET = {"network.weights": "ResNet-18"}
-_AWEI = {"network.size": 96, "tune.epochs": 6}
+_AWEI = {"network.size": 64, "tune.epochs": 6}  # the size that its VGG has learned at
 
 SYSTEMS = {
     "ResNet-18": System("dcnn", "resnet18_fer2013"),
