@@ -232,8 +232,9 @@ def unfreeze(model: keras.Model, first: str) -> None:
     """
     names = [layer.name for layer in model.layers]
     if first != "all" and first not in names:
-        blocks = [n for n in names if n.startswith("conv_pw_") and n.count("_") == 2] or names
-        raise InputError(f"tune.unfreeze {first!r} is no layer of the network; for example: all, {', '.join(blocks)}")
+        convolutions = [layer.name for layer in model.layers if type(layer) is keras.layers.Conv2D and layer.trainable]
+        some = ", ".join(convolutions[:: len(convolutions) // 16 + 1])
+        raise InputError(f"tune.unfreeze {first!r} is no layer of the network; for example: all, {some}")
     start = 0 if first == "all" else names.index(first)
     for i, layer in enumerate(model.layers):
         layer.trainable = layer.trainable and i >= start

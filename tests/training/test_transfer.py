@@ -154,7 +154,7 @@ def test_weights_can_come_from_a_run_of_another_size(run: Run, patterns: Dataset
     ("changes", "error", "message"),
     [
         ({"network.weights": "nowhere.h5"}, InputError, "choose 'imagenet', 'faces', 'none'"),
-        ({"tune.unfreeze": "block_99"}, InputError, "no layer of the network; for example: all, conv_pw_1"),
+        ({"tune.unfreeze": "block_99"}, InputError, "no layer of the network; for example: all, conv1, conv_pw_1"),
         ({"network.backbone": "resnet"}, InputError, "mobilenet_v1, mobilenet_v2"),
     ],
 )
