@@ -21,6 +21,7 @@ from .lazy import LazyGroup
 _VERBS: dict[str, tuple[str, str]] = {
     "data": ("data", "Import, render, crop and check labelled faces."),
     "train": ("train", "Train a recipe: frozen backbone first, then fine-tuning."),
+    "crossval": ("crossval", "Train a recipe once per fold of a dataset and test each on unseen people."),
     "pseudo-label": ("pseudo_label", "Label unlabelled faces by trained runs, to train on them too."),
     "ledger": ("ledger", "List the labels that a training changed, and take some back."),
     "quantize": ("quantize", "Quantization-aware fine-tuning of a run."),

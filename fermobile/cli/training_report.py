@@ -15,10 +15,10 @@ from .progress import progress
 
 
 class TrainingReport:
-    """A line per epoch on stdout, progress on stderr."""
+    """A line per epoch on stdout, or on stderr where the result is another one; progress on stderr."""
 
-    def __init__(self, as_json: bool) -> None:
-        self._json = as_json
+    def __init__(self, as_json: bool, err: bool = False) -> None:
+        self._json, self._err = as_json, err
 
     def progress(
         self, label: str, total: int | None, unit: str
@@ -31,7 +31,7 @@ class TrainingReport:
             return
         shown = {key: value for key, value in row.items() if key not in ("stage", "epoch", "seconds", "score")}
         figures = "  ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items())
-        click.echo(f"{row['stage']:>8} {row['epoch']:3d}  {figures}  {row['seconds']:.0f} s")
+        click.echo(f"{row['stage']:>8} {row['epoch']:3d}  {figures}  {row['seconds']:.0f} s", err=self._err)
 
 
 def finish(run_folder: Path, next_command: str, as_json: bool) -> None:

@@ -21,7 +21,7 @@ FIGURES = {
     "mean_recall": "mean recall",
     "mean_f1": "average F1",
     "micro_f1": "F1-micro",
-    "mean_average_precision": "mean area under PR",
+    "mean_average_precision": "mean PR area",
 }
 
 
