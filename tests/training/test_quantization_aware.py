@@ -16,7 +16,7 @@ from fermobile.models.keras import keras, tf
 from fermobile.models.network import NetworkSpec, build_network, feature_model, heads
 from fermobile.training.quantization_aware import _freeze_statistics, quantize, quantized_network, settle_ranges
 from fermobile.training.runs import Run
-from fermobile.training.scoring import predict_rows
+from fermobile.training.scoring import calibrated, predict_rows
 from fermobile.training.transfer import train
 
 from .test_transfer import DYING, RECIPE, assert_same, killed
@@ -42,6 +42,9 @@ def test_quantizing_keeps_the_answers_and_reloads(patterns: Dataset, tmp_path: P
     before = predict_rows(run.load_model(), patterns, rows, run.contract)
     after = predict_rows(quantized.load_model(), patterns, rows, quantized.contract)
     assert (before["emotion"].argmax(1) == after["emotion"].argmax(1)).mean() > 0.8
+    decided = calibrated(run.contract, patterns, rows, after)  # by what int8 arithmetic says of val, not the float run
+    assert quantized.contract.thresholds == decided.thresholds != run.contract.thresholds
+    assert quantized.contract.temperature == decided.temperature
     first, second = ([layer.name for layer in quantized.load_model().layers] for _ in range(2))
     assert first == second, "names go into the exported file"
     with pytest.raises(RunError, match="quantized already"):
