@@ -287,7 +287,5 @@ def _check(r: Recipe) -> None:
     need(cure.relabel_from >= 1, "self_cure.relabel_from: epochs count from 1")
     need(cure.relabel_group in ("low", "all"), f"self_cure.relabel_group {cure.relabel_group!r}: 'low' or 'all'")
     need(r.consistency.weight >= 0 and math.isfinite(r.consistency.weight), "consistency.weight cannot be negative")
-    mapped = r.network.backbone != "awei"
-    need(mapped or not r.consistency.weight, "awei has no class activation maps: consistency.weight must be 0")
     need(0 <= r.distill.weight <= 1, "distill.weight is not in 0..1")
     need(0.1 <= r.distill.temperature <= 100, f"distill.temperature {r.distill.temperature} is not in 0.1..100")

@@ -96,7 +96,7 @@ def test_a_recipe_says_what_a_method_needs() -> None:
         ({"distill": {"temperature": 0.0}}, "temperature 0.0 is not in"),
         ({"self_cure": {"enabled": True}}, "labels.soft = false"),
         ({"consistency": {"weight": 5.0}, "tune": {"epochs": 0}}, "work in stage 2"),
-        ({"consistency": {"weight": 5.0}, "network": {"backbone": "awei"}}, "awei has no class activation maps"),
+        ({"consistency": {"weight": 5.0}, "network": {"backbone": "awei"}}, "Awei has no class activation maps"),
         ({"loss": {"au": "lsep"}}, "'au' is not among the tasks"),
         ({"tasks": ["emotion", "emotion"]}, "named twice"),
         ({"distill": {"teachers": [1]}}, r"distill.teachers\[0\] must be str"),
