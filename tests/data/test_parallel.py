@@ -65,9 +65,9 @@ def _is_gone(pid: int) -> bool:
     for _ in range(200):
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if "State:\tZ" in Path(f"/proc/{pid}/status").read_text():
+            if "State:\tZ" in Path(f"/proc/{pid}/status").read_text():
+                return True
+        except (ProcessLookupError, FileNotFoundError):
             return True
         time.sleep(0.05)
     return False
