@@ -37,7 +37,7 @@ import os, sys, time
 from fermobile.data.parallel import map_in_processes
 
 def work(item):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())  # in one go: both write to one pipe
     time.sleep(0.1)
 
 if __name__ == "__main__":
