@@ -80,7 +80,8 @@ class Record:
             # a run that was stopped knows its own time better
             "seconds": round(figures.pop("seconds", time.monotonic() - began), 1),
             "data": {"name": data.info.name, "sha256": data.sha256},
-            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            # paths by their names: where they lie is nobody's business
+            "command": shlex.join(Path(word).name if "/" in word else word for word in sys.argv),
             "machine": {"system": platform.machine(), "cores": len(os.sched_getaffinity(0))},
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
