@@ -229,7 +229,14 @@ def tune_epochs(_: argparse.Namespace) -> Iterator[Row]:
 
     count = 1024
     recipe = load_recipe("mobilenet_v1_emotions").override(
-        **{"network.weights": "none", "head.epochs": 0, "tune.epochs": 2, "patience": 100}
+        **{
+            "network.weights": "none",
+            "head.epochs": 0,
+            "tune.epochs": 2,
+            "patience": 100,
+            "labels.soft": False,
+            "labels.balance": 0.0,
+        }
     )
     methods: dict[str, dict[str, Any]] = {
         "plain": {},
