@@ -52,6 +52,10 @@ def ledger(folder: Path, undo: tuple[str, ...], undo_all: bool, out: Path | None
         raise click.UsageError("--out is for undoing labels in a dataset, with --undo or --undo-all")
     elif undoing:
         Ledger(path).undo(None if undo_all else undo)
+        from ..training.runs import RUN_FILE, read_info
+
+        if (folder / RUN_FILE).is_file() and read_info(folder)["status"] == "finished":
+            click.echo(f"{folder} is trained to its end: its model stays as it is", err=True)
     found = Ledger(path)
     summary = _summary(found)
     if as_json:

@@ -37,7 +37,11 @@ class TrainingReport:
 def finish(run_folder: Path, next_command: str, as_json: bool) -> None:
     """Write the run's report where the packages for it are installed, and say what comes next."""
     from ..report.run_report import write_run_report
+    from ..training.runs import read_info
 
+    absent = read_info(run_folder).get("absent_in_val", [])
+    if absent:
+        click.echo(f"no face of the val split shows {', '.join(absent)}: the figures say nothing of them", err=True)
     try:
         said = f"report: {write_run_report(run_folder)}"
     except MissingExtraError as error:

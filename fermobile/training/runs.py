@@ -2,7 +2,7 @@
 
 ::
 
-    run.json             recipe, dataset, status, and the parent of a quantized run
+    run.json             recipe, dataset, status, labels that val does not show, and the parent of a quantized run
     contract.json        the model contract
     metrics.jsonl        one line per epoch
     logs/                TensorBoard

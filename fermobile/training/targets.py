@@ -67,6 +67,14 @@ def make_targets(dataset: Dataset, rows: np.ndarray, contract: ModelContract, re
     return targets
 
 
+def absent_labels(dataset: Dataset, rows: np.ndarray, contract: ModelContract) -> list[str]:
+    """Emotions and action units of the contract that no row of ``rows`` shows: no figure of ``rows`` speaks of them."""
+    emotions = set(dataset.emotion[rows].tolist())
+    shown = (dataset.au_labels(contract.action_units)[rows] == 1).any(axis=0).tolist()
+    units = [name for name, seen in zip(contract.action_units, shown, strict=True) if not seen]
+    return [name for name in contract.emotions if name not in emotions] + units
+
+
 def refuse_unlabelled(dataset: Dataset, rows: np.ndarray, contract: ModelContract) -> None:
     """Raise DatasetError when ``rows`` hold no label of a head of the contract: nothing could be selected by them."""
     known = {

@@ -35,7 +35,7 @@ from .runs import Run, claim_folder, finish_run, network_spec, start_run, versio
 from .scoring import calibrated, predict, predict_rows, validation_score
 from .self_cure import SelfCure
 from .start import initial_network, refuse_other_splits, refuse_other_start, starting_points, weights_name
-from .targets import Targets, make_targets, refuse_unlabelled
+from .targets import Targets, absent_labels, make_targets, refuse_unlabelled
 
 
 def train(
@@ -76,7 +76,8 @@ def train(
     model = initial_network(recipe, contract)
     unfreeze(model, recipe.tune.unfreeze)  # stage 1 trains a head of its own, so this may come first
     if status == "new":
-        start_run(folder, contract, recipe, force, dataset=where(dataset))
+        absent = absent_labels(dataset, held_out, contract)
+        start_run(folder, contract, recipe, force, dataset=where(dataset), absent_in_val=absent)
     if teachers:
         temperature = recipe.distill.temperature
         targets = targets.taught_by(teacher_answers(teachers, dataset, rows, contract, temperature, folder, report))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fermobile.data.ledger import Ledger
 from fermobile.data.manifest import DatasetInfo, write_dataset
 
 
@@ -76,3 +77,25 @@ def test_a_student_learns_from_a_run_and_self_cure_counts_its_relabels(
     assert made["distill"]["teachers"][0].startswith("teacher (sha256 ")
     done = fermobile("train", "mobilenet_v1_emotions", "--data", data, "--teacher", tmp_path, "--out", tmp_path / "s")
     assert done.exit_code == 2 and "is not a run folder" in done.stderr
+
+
+def test_labels_that_val_does_not_show_are_named(fermobile: Callable[..., Any], tmp_path: Path) -> None:
+    with write_dataset(tmp_path / "data", DatasetInfo("d", ("neutral", "happiness"))) as writer:
+        for i in range(32):
+            split, emotion = ("val", "neutral") if i < 4 else ("train", ("neutral", "happiness")[i % 2])
+            writer.add_array(np.full((32, 32), 8 * i, np.uint8), split=split, emotion=emotion)
+    done = fermobile("train", "mobilenet_v1_emotions", "--data", tmp_path / "data", "--out", tmp_path / "run", *TINY)
+    assert done.exit_code == 0
+    assert "no face of the val split shows happiness: the figures say nothing of them" in done.stderr
+    done = fermobile("ledger", tmp_path / "run", "--undo-all")
+    assert done.exit_code == 2 and "no label was changed" in done.stderr
+
+
+def test_undoing_in_a_finished_run_says_that_its_model_stays(
+    fermobile: Callable[..., Any], data: Path, tmp_path: Path
+) -> None:
+    done = fermobile("train", "mobilenet_v1_emotions", "--data", data, "--out", tmp_path / "run", *TINY)
+    assert done.exit_code == 0 and "val split shows" not in done.stderr
+    Ledger(tmp_path / "run" / "relabels.csv").record(1, 1, ["shard-0000.npy:0"], ["neutral"], ["happiness"], [0.5])
+    done = fermobile("ledger", tmp_path / "run", "--undo-all")
+    assert done.exit_code == 0 and "its model stays as it is" in done.stderr
