@@ -7,7 +7,8 @@
 Three subject-exclusive folds.  A tenth of a round's training subjects chooses the epoch, by mean F1 at the best
 thresholds, and those thresholds; the test subjects choose nothing.  Stage "frozen" trains the head on the features of
 the frozen ImageNet backbone, stage "tuned" goes on from there with all layers.  One row per run in
-rows/au_losses.jsonl; a row that is there is not run again.
+rows/au_losses.jsonl; a row that is there is not run again.  With --head-rates, the frozen stage at several learning
+rates, in rows/au_loss_rates.jsonl.
 """
 
 from __future__ import annotations
@@ -76,7 +77,11 @@ def main() -> None:
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--head-rates", type=float, nargs="+", help="compare these learning rates of the frozen stage")
     options = parser.parse_args()
+    if options.head_rates:
+        compare_rates(options)
+        return
     record = Record("au_losses")
     # Whole rounds first: what is finished of an experiment that was stopped can be compared.
     choices = (options.stages, options.seeds, options.backbones, options.folds, options.losses)
@@ -93,11 +98,32 @@ def main() -> None:
                 print(setting, {key: value for key, value in figures.items() if isinstance(value, float)}, flush=True)
 
 
+def compare_rates(options: argparse.Namespace) -> None:
+    """Whether the losses' order depends on how fast the head learns: losses differ in the size of their gradients."""
+    record = Record("au_loss_rates")
+    choices = (options.seeds, options.backbones, options.folds, options.head_rates, options.losses)
+    for seed, backbone, fold, rate, loss in itertools.product(*choices):
+        data = Dataset(options.folder, fold=fold)
+        setting = {"backbone": backbone, "alpha": BACKBONES[backbone]["alpha"], "learning_rate": rate}
+        setting |= {"loss": loss, "fold": fold, "seed": seed}
+        with record.run(setting, data) as found:
+            if found is not None:
+                recipe = recipe_of(backbone, loss, seed).override(**{"head.learning_rate": rate})
+                _, scores = train_frozen(recipe, data, options.work, options.work / "rates")
+                found.update(figures(data, scores))
+
+
+def recipe_of(backbone: str, loss: str, seed: int) -> Recipe:
+    """The recipe of stage 1."""
+    alpha = BACKBONES[backbone]["alpha"]
+    return recipe_from_dict(RECIPE).override(
+        **{"network.backbone": backbone, "network.alpha": alpha, "seed": seed, **LOSSES[loss]}
+    )
+
+
 def measured(data: Dataset, work: Path, stage: str, backbone: str, loss: str, seed: int) -> dict[str, Any]:
     """Train and judge one setting."""
-    recipe = recipe_from_dict(RECIPE).override(
-        **{"network.backbone": backbone, "network.alpha": BACKBONES[backbone]["alpha"], "seed": seed, **LOSSES[loss]}
-    )
+    recipe = recipe_of(backbone, loss, seed)
     name = f"{backbone}-{loss}-{data.fold}-{seed}".lower().replace(" ", "_")
     frozen = work / "runs" / name
     began = time.monotonic()

@@ -60,3 +60,9 @@ def test_both_stages_run_and_a_finished_row_is_not_run_again(
     assert (frozen["setting"]["stage"], tuned["setting"]["stage"]) == ("frozen", "tuned")
     assert frozen["figures"]["epochs"] == tuned["figures"]["epochs"] == 1
     assert 0 < tuned["figures"]["f1"] < 1 and tuned["setting"]["fold"] == 2
+
+    monkeypatch.setattr("sys.argv", [*arguments, "BCE", "--head-rates", "0.001", "0.1"])
+    module.main()
+    slow, fast = [json.loads(line) for line in (tmp_path / "au_loss_rates.jsonl").read_text().splitlines()]
+    assert (slow["setting"]["learning_rate"], fast["setting"]["learning_rate"]) == (0.001, 0.1)
+    assert slow["figures"]["thresholds"] != fast["figures"]["thresholds"]
