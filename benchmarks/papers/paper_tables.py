@@ -107,6 +107,8 @@ def cell(rows: Rows, figure: str, digits: int) -> str:
     values = [statistics.mean(found) for found in by_fold.values()]
     if not values:
         return ""
+    if all(value.is_integer() and value > 1 for value in values):
+        digits = 0  # a count
     mean = f"{statistics.mean(values):.{digits}f}"
     if len(values) < 2:
         ends = [_figure(rows[0]["figures"], f"{figure.rpartition('.')[0]}.{end}") for end in ("low", "high")]
