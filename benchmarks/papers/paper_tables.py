@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
 import re
 import statistics
 import tomllib
@@ -21,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from record import ROWS, Record
-from scipy.stats import t as student
+
+from fermobile.evaluation.fold_metrics import spread
 
 HERE = Path(__file__).parent
 README, PAPERS = HERE / "README.md", HERE / "papers.toml"
@@ -113,8 +113,9 @@ def cell(rows: Rows, figure: str, digits: int) -> str:
     if len(values) < 2:
         ends = [_figure(rows[0]["figures"], f"{figure.rpartition('.')[0]}.{end}") for end in ("low", "high")]
         return mean if None in ends else f"{mean} ({ends[0]:.{digits}f}–{ends[1]:.{digits}f})"
-    half = student.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{mean} ± {half:.{digits}f}"
+    over = spread(values)
+    assert over.high is not None and over.low is not None  # there are two values or more
+    return f"{mean} ± {(over.high - over.low) / 2:.{digits}f}"
 
 
 def _figure(figures: Mapping[str, Any], path: str) -> float | None:

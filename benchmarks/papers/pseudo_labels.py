@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from judge import judged_on
 from record import ROWS, Record
 
 from fermobile.data.info import DatasetInfo
@@ -125,9 +126,9 @@ class Experiment:
             recipe = recipe_from_dict(RECIPE).override(**{"seed": self.seed, "tune.epochs": epochs})
             run = train(recipe, data, self.folder / method.replace(" ", "-"), resume=True)
             if figures is not None:
-                figures.update(judged(run, self.source, "val"), labelled=len(self.part))
+                figures.update(judged_on(run, self.source, "val"), labelled=len(self.part))
                 if self.test:
-                    figures["test"] = judged(run, self.source, "test")
+                    figures["test"] = judged_on(run, self.source, "test")
                 if made:
                     figures["pseudo_labels"] = made
         found = self.record.find(setting)
@@ -176,26 +177,6 @@ class Experiment:
                 print(f"    {name:10} {old['per_class_f1'][name]:.3f} -> {f1:.3f}")
         made = after["pseudo_labels"]
         print(f"  accepted {made['accepted']} of {made['pool']}, {made['precision']:.3f} of them right", flush=True)
-
-
-def judged(run: Run, source: Dataset, split: str) -> dict[str, Any]:
-    """A run's four figures on a split, and F1 and recall per class."""
-    from fermobile.evaluation.metrics import emotion_metrics
-    from fermobile.training.scoring import predict_rows
-
-    rows, emotions = source.indices(split), run.contract.emotions
-    scores = predict_rows(run.load_model(), source, rows, run.contract)["emotion"]
-    found = emotion_metrics(scores, source.hard_labels(emotions)[rows], emotions)
-    return {
-        "accuracy": found.accuracy,
-        "macro_f1": found.macro_f1,
-        "weighted_f1": found.weighted_f1,
-        "mean_recall": found.mean_recall,
-        "faces": found.n,
-        "per_class_f1": {name: row["f1"] for name, row in found.per_class.items()},
-        "per_class_recall": {name: row["recall"] for name, row in found.per_class.items()},
-        "support": {name: row["support"] for name, row in found.per_class.items()},
-    }
 
 
 if __name__ == "__main__":

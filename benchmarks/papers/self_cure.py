@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from judge import judged_on
 from record import Record
 
 from fermobile.data import duplicates
@@ -113,35 +114,22 @@ def noisy(folder: Path, work: Path, noise: float, seed: int) -> Dataset:
 
 def measured(data: Dataset, folder: Path, method: str, seed: int) -> dict[str, Any]:
     """Train and judge: accuracy and macro-F1 by the truth, and how right the relabels are."""
-    from fermobile.evaluation.metrics import emotion_metrics
     from fermobile.training.recipe import recipe_from_dict
-    from fermobile.training.scoring import predict_rows
     from fermobile.training.transfer import train
 
     recipe = recipe_from_dict(RECIPE).override(seed=seed, **METHODS[method])
     run = train(recipe, data, folder, resume=True)
-    rows, val = data.indices("test"), data.indices("val")
-    model = run.load_model()
-    found = emotion_metrics(
-        predict_rows(model, data, rows, run.contract)["emotion"], data.hard_labels(CLASSES)[rows], CLASSES
-    )
     epochs = [row for row in run.metrics() if row["stage"] == "tune"]
     best = max(epochs, key=lambda row: row["score"])
     train_rows = data.indices("train")
     truth, given = truths(data)[train_rows], data.hard_labels(CLASSES)[train_rows]
     return {
         "seconds": sum(row["seconds"] for row in run.metrics()),
-        "accuracy": found.accuracy,
-        "macro_f1": found.macro_f1,
-        "weighted_f1": found.weighted_f1,
-        "mean_recall": found.mean_recall,
-        "test_faces": found.n,
-        "val_faces": len(val),
+        **judged_on(run, data, "test"),
         "noisy_val_accuracy": best["val_accuracy"],
         "best_epoch": best["epoch"],
         "seconds_per_epoch": float(np.median([row["seconds"] for row in epochs])),
         "train_labels_right": float((given == truth)[truth >= 0].mean()),
-        "per_class_f1": {name: row["f1"] for name, row in found.per_class.items()},
         **relabels(data, Ledger(run.folder / LEDGER_FILE)),
     }
 

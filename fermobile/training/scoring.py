@@ -16,11 +16,21 @@ from ..models.keras import keras, tf
 
 def predict(model: keras.Model, inputs: Iterable[tf.Tensor], contract: ModelContract) -> dict[str, np.ndarray]:
     """Probabilities of every head, float32 (N, labels), over batches of normalised inputs."""
-    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    return _predict(lambda batch: _outputs(model, batch), inputs, contract)
+
+
+def _outputs(model: keras.Model, batch: tf.Tensor) -> list[tf.Tensor]:
+    outputs = model(batch, training=False)
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
+def _predict(
+    answer: Callable[[tf.Tensor], list[tf.Tensor]], inputs: Iterable[tf.Tensor], contract: ModelContract
+) -> dict[str, np.ndarray]:
+    call = tf.function(answer, reduce_retracing=True)
     parts: dict[str, list[np.ndarray]] = {head: [] for head in contract.heads}
     for batch in inputs:
         outputs = call(batch)
-        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
         for head, scores in zip(contract.heads, outputs, strict=True):
             parts[head].append(scores.numpy())
     return {head: np.concatenate(rows) for head, rows in parts.items()}
@@ -40,20 +50,16 @@ def predict_two_views(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Probabilities of every head, averaged over each face and its mirror image: float32 (N, labels)."""
 
-    def views() -> Iterator[tf.Tensor]:
-        for positions, images in batches(dataset, rows, contract.input, batch):
-            yield images
-            yield images[:, :, ::-1]
+    def images() -> Iterator[tf.Tensor]:
+        for positions, faces in batches(dataset, rows, contract.input, batch):
+            yield faces
             advance(len(positions))
 
-    parts: dict[str, list[np.ndarray]] = {head: [] for head in contract.heads}
-    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
-    answers = (call(view) for view in views())
-    for one, other in zip(answers, answers, strict=True):
-        pairs = zip(*(said if isinstance(said, list | tuple) else [said] for said in (one, other)), strict=True)
-        for head, (own, mirrored) in zip(contract.heads, pairs, strict=True):
-            parts[head].append((own.numpy() + mirrored.numpy()) / 2)
-    return {head: np.concatenate(scores) for head, scores in parts.items()}
+    def answer(faces: tf.Tensor) -> list[tf.Tensor]:
+        views = (_outputs(model, view) for view in (faces, tf.reverse(faces, axis=[2])))
+        return [(own + mirrored) / 2 for own, mirrored in zip(*views, strict=True)]
+
+    return _predict(answer, images(), contract)
 
 
 def validation_score(

@@ -70,9 +70,13 @@ def make_targets(dataset: Dataset, rows: np.ndarray, contract: ModelContract, re
 def absent_labels(dataset: Dataset, rows: np.ndarray, contract: ModelContract) -> list[str]:
     """Emotions and action units of the contract that no row of ``rows`` shows: no figure of ``rows`` speaks of them."""
     emotions = set(dataset.emotion[rows].tolist())
-    shown = (dataset.au_labels(contract.action_units)[rows] == 1).any(axis=0).tolist()
-    units = [name for name, seen in zip(contract.action_units, shown, strict=True) if not seen]
-    return [name for name in contract.emotions if name not in emotions] + units
+    units = dataset.au_labels(contract.action_units)[rows]
+    return [name for name in contract.emotions if name not in emotions] + _never_shown(units, contract.action_units)
+
+
+def _never_shown(labels: np.ndarray, action_units: tuple[str, ...]) -> list[str]:
+    """Action units without a positive among ``labels`` (N, A), 1, 0 or NaN."""
+    return [name for name, seen in zip(action_units, (labels == 1).any(axis=0), strict=True) if not seen]
 
 
 def refuse_unlabelled(dataset: Dataset, rows: np.ndarray, contract: ModelContract) -> None:
@@ -121,12 +125,8 @@ def _au_targets(
 ) -> tuple[np.ndarray, np.ndarray]:
     labels = dataset.au_labels(contract.action_units)[rows]
     known = np.isfinite(labels)
-    never = [
-        name
-        for name, seen in zip(contract.action_units, (labels == 1).any(axis=0), strict=True)
-        if known.any() and not seen
-    ]
-    if never:
+    never = _never_shown(labels, contract.action_units)
+    if never and known.any():
         raise DatasetError(
             f"{dataset.folder}: no training example of {', '.join(never)}; name the others in the recipe's action_units"
         )

@@ -11,22 +11,13 @@ from fermobile.errors import ContractError, InputError
 from fermobile.training import distillation
 from fermobile.training.distillation import same_meaning, teacher_answers
 from fermobile.training.loop import Silent
-from fermobile.training.recipe import recipe_from_dict
 from fermobile.training.runs import Run
 from fermobile.training.scoring import predict_rows, predict_two_views
 from fermobile.training.transfer import train
 
-RECIPE = recipe_from_dict(
-    {
-        "name": "teacher",
-        "tasks": ["emotion", "au"],
-        "network": {"alpha": 0.25, "size": 32, "weights": "none"},
-        "head": {"epochs": 2, "batch": 16, "views": 0},
-        "tune": {"epochs": 2, "batch": 16, "learning_rate": 0.003},
-        "augment": {"flip": False},
-        "ema": 0.9,
-    }
-)
+from .test_transfer import RECIPE as TINY
+
+RECIPE = TINY.override(**{"head.views": 0})
 
 
 @pytest.fixture(scope="module")

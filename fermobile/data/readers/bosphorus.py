@@ -11,15 +11,14 @@ an image are unlabelled.  Where nobody posed anything, in the neutral images, al
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...contract import CropSpec
 from ...errors import InputError
 from ...labels import emotion_name
-from .base import Drop, Face, Note, Reject
+from .base import Drop, Face, Reject
 from .facs import in_order, unit_name
-from .walk import images_below, name_in
+from .named_images import NamedImages
+from .walk import name_in
 
 _NAME = re.compile(r"(bs\d{3})_([A-Z]+)_(.+)_(\d+)")
 _COMBINATION = re.compile(r"[A+]?(\d{1,2})[LR]?W?(?=[A+]|$)")
@@ -32,33 +31,13 @@ _DROPPED = {
 _UNITS = (1, 2, 4, 9, 10, 12, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 43)
 
 
-class Bosphorus:
+class Bosphorus(NamedImages):
     """Reader of ``bs000/bs000_LFAU_12_0.png`` and so on; the scans beside the images are not read."""
 
     name = "bosphorus"
     licence = "Bosphorus 3D face database: non-commercial research only, by agreement (Boğaziçi University)"
     citation = "Savran et al. 2008, Bosphorus database for 3D face analysis (BioID)"
-    vote_emotions: tuple[str, ...] = ()
-    action_units: tuple[str, ...] = in_order(f"AU{number}" for number in _UNITS)
-    crop: CropSpec | None = None
-    sources: tuple[Path, ...] = ()
-    unit = "images"
-
-    def __init__(self, path: Path) -> None:
-        """List the images below ``path``.
-
-        Raises:
-            DatasetError: it is no folder or holds no image.
-        """
-        self._root = path
-        self._files = images_below(path)
-        self.total = len(self._files)
-
-    def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop | Note]:
-        """Yield the images in the order of their paths; see :class:`fermobile.data.readers.base.Reader`."""
-        for file in self._files:
-            yield self._item(file)
-            advance(1)
+    action_units = in_order(f"AU{number}" for number in _UNITS)
 
     def _item(self, file: Path) -> Face | Reject | Drop:
         where, named = name_in(self._root, file), _NAME.fullmatch(file.stem)

@@ -23,8 +23,8 @@ VOTE_COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust
 COLUMNS = ("Usage", "Image name", *VOTE_COLUMNS, "unknown", "NF")
 
 
-class FerPlus:
-    """Reader of ``fer2013.csv`` (pixels) with ``fer2013new.csv`` (votes), row by row."""
+class VotedFaces:
+    """What FER+ is, in whichever form it lies."""
 
     name = "ferplus"
     licence = f"{fer2013.LICENCE}; FER+ labels: MIT (Microsoft)"
@@ -33,6 +33,10 @@ class FerPlus:
     action_units: tuple[str, ...] = ()
     crop: CropSpec | None = fer2013.CROP
     unit = "bytes"
+
+
+class FerPlus(VotedFaces):
+    """Reader of ``fer2013.csv`` (pixels) with ``fer2013new.csv`` (votes), row by row."""
 
     def __init__(self, path: Path) -> None:
         """Open the folder ``path`` that holds both files.

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...contract import CropSpec
 from ...errors import DatasetError
-from ...labels import EMOTIONS
-from . import fer2013
 from .base import Drop, Face, Reader, Reject
-from .ferplus import FerPlus, parse_label
+from .ferplus import FerPlus, VotedFaces, parse_label
 from .lines import Lines
 from .walk import images_below, name_in
 
@@ -22,16 +19,8 @@ SPLIT_OF_FOLDER = {"FER2013Train": "train", "FER2013Valid": "val", "FER2013Test"
 _WHOLE_IMAGE = "(0, 0, 48, 48)"
 
 
-class FerPlusFolder:
+class FerPlusFolder(VotedFaces):
     """Reader of the folders, by the same protocol as :class:`.ferplus.FerPlus`."""
-
-    name = FerPlus.name
-    licence = FerPlus.licence
-    citation = FerPlus.citation
-    vote_emotions = EMOTIONS
-    action_units: tuple[str, ...] = ()
-    crop: CropSpec | None = fer2013.CROP
-    unit = "bytes"
 
     def __init__(self, path: Path) -> None:
         """Open the folder ``path`` that holds the folders of the parts.

@@ -1,4 +1,4 @@
-"""KDEF and JAFFE: portraits from the laboratory whose file names say who shows what."""
+"""Portraits from the laboratory whose file names say who shows what: their common reader, KDEF and JAFFE."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .base import Drop, Face, Reject
 from .walk import images_below, name_in
 
 
-class _NamedImages:
+class NamedImages:
     """Reader of a folder of images; a subclass says how to read their names.
 
-    Neither set has official splits: whole subjects are held out.
+    Such sets have no official splits: whole subjects are held out.
     """
 
     vote_emotions: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class _NamedImages:
         return Face(name_in(self._root, file), file, stratum=emotion, subject=subject, emotion=emotion)
 
 
-class Kdef(_NamedImages):
+class Kdef(NamedImages):
     """Reader of ``KDEF/AF01/AF01AFS.JPG``: session, sex and number, emotion, view.
 
     Sessions A and B are the same person twice.  The straight views are read, as in most published results; half
@@ -85,7 +85,7 @@ class Kdef(_NamedImages):
         return Drop(self._DROPPED[view]) if view in self._DROPPED else self._face(file, person, code)
 
 
-class Jaffe(_NamedImages):
+class Jaffe(NamedImages):
     """Reader of ``KA.AN1.39.tiff``: person, emotion and take, running number; 256x256 grey."""
 
     name = "jaffe"
