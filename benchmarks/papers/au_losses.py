@@ -6,9 +6,9 @@
 
 Three subject-exclusive folds.  A tenth of a round's training subjects chooses the epoch, by mean F1 at the best
 thresholds, and those thresholds; the test subjects choose nothing.  Stage "frozen" trains the head on the features of
-the frozen ImageNet backbone, stage "tuned" goes on from there with all layers.  One row per run in
-rows/au_losses.jsonl; a row that is there is not run again.  With --head-rates, the frozen stage at several learning
-rates, in rows/au_loss_rates.jsonl.
+the frozen ImageNet backbone, stage "tuned" goes on from there with all layers (DenseNet from random weights, for none
+are at hand).  One row per run in rows/au_losses.jsonl; a row that is there is not run again.  With --head-rates, the
+frozen stage at several learning rates, in rows/au_loss_rates.jsonl.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ LOSSES: dict[str, dict[str, Any]] = {
     "asymmetric": {"loss.au": "asymmetric"},
 }
 
-#: Backbones with ImageNet weights at hand: width, and epochs of fine-tuning that two cores bear.
+#: Width, and epochs of fine-tuning that two cores bear; where no ImageNet weights are at hand, from random ones.
 BACKBONES: dict[str, dict[str, Any]] = {
     "mobilenet_v1": {"alpha": 0.5, "epochs": 3},
     "mobilenet_v2": {"alpha": 1.0, "epochs": 2},
+    "densenet121": {"alpha": 1.0, "epochs": 3, "size": 64, "weights": "none"},
 }
 
 STAGES = ("frozen", "tuned")
@@ -86,6 +87,8 @@ def main() -> None:
     # Whole rounds first: what is finished of an experiment that was stopped can be compared.
     choices = (options.stages, options.seeds, options.backbones, options.folds, options.losses)
     for stage, seed, backbone, fold, loss in itertools.product(*choices):
+        if stage == "frozen" and random_start(backbone):
+            continue
         data = Dataset(options.folder, fold=fold)
         setting = {"stage": stage, "backbone": backbone, **BACKBONES[backbone]}
         setting |= {"loss": loss, "fold": fold, "seed": seed}
@@ -113,12 +116,15 @@ def compare_rates(options: argparse.Namespace) -> None:
                 found.update(figures(data, scores))
 
 
+def random_start(backbone: str) -> bool:
+    """A random backbone has nothing to offer a head: it is trained in one stage."""
+    return bool(BACKBONES[backbone].get("weights") == "none")
+
+
 def recipe_of(backbone: str, loss: str, seed: int) -> Recipe:
     """The recipe of stage 1."""
-    alpha = BACKBONES[backbone]["alpha"]
-    return recipe_from_dict(RECIPE).override(
-        **{"network.backbone": backbone, "network.alpha": alpha, "seed": seed, **LOSSES[loss]}
-    )
+    network = {f"network.{name}": BACKBONES[backbone].get(name) for name in ("alpha", "size", "weights")}
+    return recipe_from_dict(RECIPE).override(**{"network.backbone": backbone, **network, "seed": seed, **LOSSES[loss]})
 
 
 def measured(data: Dataset, work: Path, stage: str, backbone: str, loss: str, seed: int) -> dict[str, Any]:
@@ -127,12 +133,13 @@ def measured(data: Dataset, work: Path, stage: str, backbone: str, loss: str, se
     name = f"{backbone}-{loss}-{data.fold}-{seed}".lower().replace(" ", "_")
     frozen = work / "runs" / name
     began = time.monotonic()
-    if stage == "frozen" or not (frozen / WEIGHTS_FILE).exists():
+    if stage == "frozen" or not (random_start(backbone) or (frozen / WEIGHTS_FILE).exists()):
         run, scores = train_frozen(recipe, data, work, frozen)
     if stage == "tuned":
         began = time.monotonic()
+        start = None if random_start(backbone) else str(frozen)
         tuned = recipe.override(
-            **{"network.weights": str(frozen), "head.epochs": 0, "tune.epochs": BACKBONES[backbone]["epochs"]}
+            **{"network.weights": start, "head.epochs": 0, "tune.epochs": BACKBONES[backbone]["epochs"]}
         )
         run = train(tuned, data, work / "tuned" / name, resume=True)
         model = run.load_model()

@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/papers/dcnn_awei.py DATA --work DIR
 
 DATA is the dataset folder of ``fermobile data import fer2013``.  Nothing is pre-trained: the networks start from random
-weights, and Awei's frozen VGG is the run of VGG-16.  What two cores do not bear in full learns from a part of the
-training faces, which the row says.  Validation chooses the epoch, the test split is measured once per run.  Rows go to
-rows/dcnn.jsonl and rows/awei.jsonl; a row that is there is not run again.
+weights, and Awei's frozen VGG is the run of VGG-16.  They learn from a random part of the training faces.  Validation
+chooses the epoch, the test split is measured once per run.  Rows go to rows/dcnn.jsonl and rows/awei.jsonl; a row that
+is there is not run again.
 """
 
 from __future__ import annotations
@@ -33,14 +33,12 @@ class System:
         table: where it goes.
         recipe: of the package, with these ``changes``.
         runs: entries of the recipe that name another system's run, which comes first.
-        faces: how many training faces it learns from; 0 for all.
     """
 
     table: str
     recipe: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     runs: Mapping[str, str] = field(default_factory=dict)
-    faces: int = 0
 
 
 _ON_RESNET = {"network.weights": "ResNet-18"}
@@ -53,9 +51,9 @@ SYSTEMS = {
     "ResNet-18, then as many epochs without SCN": System(
         "dcnn", "resnet18_self_cure", {"self_cure.enabled": False}, _ON_RESNET
     ),
-    "VGG-16": System("dcnn", "vgg16_fer2013", {"network.weights": "none", "head.epochs": 0}, faces=6000),
-    "Awei without VGG": System("awei", "awei", {**_AWEI, "network.frozen_vgg": "none"}, faces=6000),
-    "Awei": System("awei", "awei", _AWEI, {"network.frozen_vgg": "VGG-16"}, faces=6000),
+    "VGG-16": System("dcnn", "vgg16_fer2013", {"network.weights": "none", "head.epochs": 0}),
+    "Awei without VGG": System("awei", "awei", {**_AWEI, "network.frozen_vgg": "none"}),
+    "Awei": System("awei", "awei", _AWEI, {"network.frozen_vgg": "VGG-16"}),
 }
 
 
@@ -64,18 +62,19 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="where runs and parts of the data are kept")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="and what they start from")
+    parser.add_argument("--faces", type=int, default=4000, help="training faces; 0 for all, which takes hours")
     options = parser.parse_args()
+    data = part(Dataset(options.data), options.faces, options.work)
     for name in options.systems:
-        finish(name, Dataset(options.data), options.work)
+        finish(name, data, options.work)
 
 
-def finish(name: str, whole: Dataset, work: Path) -> Path:
+def finish(name: str, data: Dataset, work: Path) -> Path:
     """Train and judge a system, and those that it starts from, unless they have their rows; returns its run folder."""
     system = SYSTEMS[name]
-    runs = {entry: finish(other, whole, work) for entry, other in system.runs.items()}
-    folder = work / re.sub(r"\W+", "-", name).lower()
+    runs = {entry: finish(other, data, work) for entry, other in system.runs.items()}
+    folder = work / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}-{len(data.indices('train'))}"
     recipe = recipe_of(system, runs)
-    data = part(whole, system.faces, work)
     setting = {
         "system": name,
         "size": recipe.network.size,

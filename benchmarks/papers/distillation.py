@@ -1,6 +1,8 @@
 """Small students of large teachers: MobileNet-v1 0.5 and 0.25 on FER+, from labels alone and from a teacher ensemble.
 
-    .venv/bin/python benchmarks/papers/distillation.py DATA --teachers RUN RUN --work DIR
+    fermobile train mobilenet_v1_emotions --data DATA --size 64 --epochs 6 --out RUN
+    fermobile train mobilenet_v1_emotions --data DATA --size 64 --epochs 6 --weights FACE_WEIGHTS.h5 --out RUN2
+    .venv/bin/python benchmarks/papers/distillation.py DATA --teachers RUN RUN2 --work DIR
 
 DATA is the dataset folder of ``fermobile data import ferplus``; the teachers are runs on it.  Validation chooses the
 epoch, the test split is measured once per run.  Rows go to rows/distillation.jsonl; a row that is there is not run
@@ -21,7 +23,7 @@ from fermobile.data.manifest import Dataset
 
 RECIPE: dict[str, Any] = {
     "name": "student",
-    "network": {"backbone": "mobilenet_v1", "size": 96, "weights": "imagenet"},
+    "network": {"backbone": "mobilenet_v1", "size": 64, "weights": "imagenet"},
     "labels": {"balance": 0.25},
     "head": {"epochs": 4, "views": 0},
     "tune": {"epochs": 8, "learning_rate": 1e-3, "batch": 64},

@@ -16,11 +16,14 @@ import click
               help="Lowest threshold of a class, however unsure the model is of it.")  # fmt: skip
 @click.option("--leave-out-overlap", is_flag=True,
               help="Leave out faces that the run's val or test split holds, instead of refusing the pool.")  # fmt: skip
+@click.option("--keep-unsure", is_flag=True,
+              help="Write the other faces too, without a label: 'train --teacher' learns from them.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace the output folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def pseudo_label(
-    runs: tuple[Path, ...], pool: Path, out: Path, floor: float, leave_out_overlap: bool, force: bool, as_json: bool
-) -> None:
+    runs: tuple[Path, ...], pool: Path, out: Path, floor: float, leave_out_overlap: bool, keep_unsure: bool,
+    force: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Label the faces of a pool by RUN, or by several runs together, where they are sure; then train on both sets.
 
     Labels that the pool has are not looked at. The calibrated mean of the runs' answers on each face and its mirror
@@ -31,8 +34,9 @@ def pseudo_label(
 
     \b
     Example:
-      fermobile pseudo-label runs/fer --pool data/faces --out data/faces-labelled
-      fermobile train mobilenet_v1_emotions --data data/ferplus --add data/faces-labelled --out runs/fer2
+      fermobile pseudo-label runs/a runs/b --pool data/faces --keep-unsure --out data/faces-labelled
+      fermobile train mobilenet_v1_emotions --data data/ferplus --add data/faces-labelled \\
+        --teacher runs/a --teacher runs/b --out runs/student
     """
     from ..data.manifest import Dataset
     from ..files import refuse_existing
@@ -44,7 +48,7 @@ def pseudo_label(
     from .training_report import TrainingReport
 
     result = method.pseudo_label(
-        opened, unlabelled, out, floor, leave_out_overlap, force, TrainingReport(as_json)
+        opened, unlabelled, out, floor, leave_out_overlap, keep_unsure, force, TrainingReport(as_json)
     ).to_dict()
     if as_json:
         import json

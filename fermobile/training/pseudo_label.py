@@ -91,6 +91,7 @@ def pseudo_label(
     out: Path,
     floor: float = FLOOR,
     leave_out_overlap: bool = False,
+    keep_unsure: bool = False,
     force: bool = False,
     report: Reporter | None = None,
 ) -> PseudoLabels:
@@ -102,6 +103,7 @@ def pseudo_label(
         out: the dataset folder to write.
         floor: the lowest threshold of a class.
         leave_out_overlap: leave out faces that the runs' val or test split holds, instead of refusing the pool.
+        keep_unsure: write the other faces too, without a label, for a training with the runs as teachers.
         force: replace ``out``.
     Raises:
         RunError: a run is quantized or has no emotions, or the runs were not trained on the same set.
@@ -130,10 +132,11 @@ def pseudo_label(
         raise DatasetError(f"{pool.folder}: no face is sure enough; {_surest(answers, thresholds, emotions)}")
     votes = answers[chosen.rows]
     chosen = dataclasses.replace(chosen, rows=rows[chosen.rows])
+    unsure = np.setdiff1d(rows, chosen.rows) if keep_unsure else rows[:0]
     result = PseudoLabels(
         len(rows), overlapping, len(rejects), temperature, emotions, thresholds, quotas, chosen
     )  # fmt: skip
-    _write(result, votes, runs, pool, rejects, out, force)
+    _write(result, votes, unsure, runs, pool, rejects, out, force)
     return result
 
 
@@ -216,8 +219,8 @@ def _surest(answers: np.ndarray, thresholds: np.ndarray, emotions: Sequence[str]
 
 
 def _write(
-    result: PseudoLabels, votes: np.ndarray, runs: Sequence[Run], pool: Dataset, rejects: list[Reject], out: Path,
-    force: bool,
+    result: PseudoLabels, votes: np.ndarray, unsure: np.ndarray, runs: Sequence[Run], pool: Dataset,
+    rejects: list[Reject], out: Path, force: bool,
 ) -> None:  # fmt: skip
     chosen, names = result.selection, result.emotions
     labels = [names[i] for i in chosen.classes]
@@ -242,6 +245,8 @@ def _write(
             )
             for row, label, answer in zip(chosen.rows.tolist(), labels, votes.tolist(), strict=True)
         ]
+        for row in unsure.tolist():
+            writer.add_copy(pool, row, split="train", subject=str(pool.subject[row]))
         nothing = [""] * len(samples)
         Ledger(writer.folder / LEDGER_FILE).record(0, 0, samples, nothing, labels, chosen.margins.tolist())
         write_rejects(writer.folder, rejects)

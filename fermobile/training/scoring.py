@@ -16,24 +16,17 @@ from ..models.keras import keras, tf
 
 def predict(model: keras.Model, inputs: Iterable[tf.Tensor], contract: ModelContract) -> dict[str, np.ndarray]:
     """Probabilities of every head, float32 (N, labels), over batches of normalised inputs."""
-    return _predict(lambda batch: _outputs(model, batch), inputs, contract)
+    return _gathered((_answers(model, batch) for batch in inputs), contract)
 
 
-def _outputs(model: keras.Model, batch: tf.Tensor) -> list[tf.Tensor]:
-    outputs = model(batch, training=False)
+def _answers(model: keras.Model, batch: tf.Tensor) -> list[np.ndarray]:
+    # Keras keeps the graph with the model: validation after every epoch does not trace the network anew.
+    outputs = model.predict_on_batch(batch)
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
-def _predict(
-    answer: Callable[[tf.Tensor], list[tf.Tensor]], inputs: Iterable[tf.Tensor], contract: ModelContract
-) -> dict[str, np.ndarray]:
-    call = tf.function(answer, reduce_retracing=True)
-    parts: dict[str, list[np.ndarray]] = {head: [] for head in contract.heads}
-    for batch in inputs:
-        outputs = call(batch)
-        for head, scores in zip(contract.heads, outputs, strict=True):
-            parts[head].append(scores.numpy())
-    return {head: np.concatenate(rows) for head, rows in parts.items()}
+def _gathered(answers: Iterable[list[np.ndarray]], contract: ModelContract) -> dict[str, np.ndarray]:
+    return {head: np.concatenate(parts) for head, parts in zip(contract.heads, zip(*answers, strict=True), strict=True)}
 
 
 def predict_rows(
@@ -50,16 +43,13 @@ def predict_two_views(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Probabilities of every head, averaged over each face and its mirror image: float32 (N, labels)."""
 
-    def images() -> Iterator[tf.Tensor]:
+    def answers() -> Iterator[list[np.ndarray]]:
         for positions, faces in batches(dataset, rows, contract.input, batch):
-            yield faces
+            views = (_answers(model, view) for view in (faces, tf.reverse(faces, axis=[2])))
+            yield [(own + mirrored) / 2 for own, mirrored in zip(*views, strict=True)]
             advance(len(positions))
 
-    def answer(faces: tf.Tensor) -> list[tf.Tensor]:
-        views = (_outputs(model, view) for view in (faces, tf.reverse(faces, axis=[2])))
-        return [(own + mirrored) / 2 for own, mirrored in zip(*views, strict=True)]
-
-    return _predict(answer, images(), contract)
+    return _gathered(answers(), contract)
 
 
 def validation_score(

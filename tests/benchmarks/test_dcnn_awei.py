@@ -49,7 +49,7 @@ def test_a_system_runs_once_after_those_that_it_starts_from(
     bench = script("papers/dcnn_awei.py")
     monkeypatch.setattr(bench, "Record", lambda table: script("papers/record.py").Record(table, tmp_path / "rows"))
     tiny = {"ResNet-18": bench.System("dcnn", "resnet18_fer2013", _TINY)}
-    tiny["then SCN"] = bench.System("dcnn", "resnet18_self_cure", _TINY, {"network.weights": "ResNet-18"}, faces=16)
+    tiny["then SCN"] = bench.System("dcnn", "resnet18_self_cure", _TINY, {"network.weights": "ResNet-18"})
     monkeypatch.setattr(bench, "SYSTEMS", tiny)
     folder = bench.finish("then SCN", data, tmp_path)
     written = (tmp_path / "rows" / "dcnn.jsonl").read_text()
@@ -58,7 +58,7 @@ def test_a_system_runs_once_after_those_that_it_starts_from(
     assert (tmp_path / "rows" / "dcnn.jsonl").read_text() == written
     assert [(row["setting"]["system"], row["setting"]["faces"]) for row in rows] == [
         ("ResNet-18", 24),
-        ("then SCN", 16),
+        ("then SCN", 24),
     ]
     assert [row["figures"]["test"]["n"] for row in rows] == [12, 12]
 

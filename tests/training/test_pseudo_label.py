@@ -143,6 +143,18 @@ def test_a_pool_that_holds_validation_or_test_faces_is_refused_or_relieved_of_th
     assert not {30, 31} & set(result.selection.rows.tolist())
 
 
+def test_unsure_faces_are_kept_without_a_label_on_request(run: ColourRun, pool: Dataset, tmp_path: Path) -> None:
+    """Their images, so that a teacher can answer for them; without teachers nobody trains on them."""
+    result = pseudo_label([run], pool, tmp_path / "out", floor=0.5, keep_unsure=True)
+    out, sure = Dataset(tmp_path / "out"), len(result.selection.rows)
+    assert 0 < sure < len(pool) == len(out) == len(out.indices("train"))
+    assert all(out.emotion[:sure] != "") and all(out.emotion[sure:] == "") and np.isnan(out.votes[sure:]).all()
+    assert sorted(out.image(i).tobytes() for i in range(len(out))) == sorted(
+        pool.image(i).tobytes() for i in range(len(pool))
+    )
+    assert len(Ledger(tmp_path / "out" / LEDGER_FILE).labels()) == sure
+
+
 def test_a_near_duplicate_of_a_validation_face_is_found(run: ColourRun, labelled: Dataset, tmp_path: Path) -> None:
     val = int(labelled.indices("val")[0])
     with write_dataset(tmp_path / "trap", dataclasses.replace(labelled.info, name="trap")) as writer:
