@@ -46,5 +46,8 @@ def batches(
         images = tf.numpy_function(load, [positions], tf.float32, stateful=False)
         return positions, tf.ensure_shape(images, (None, spec.size, spec.size, 3))
 
+    # Nothing here is left to tune, and the tuner keeps the end of an epoch waiting until its next round, up to a minute.
+    fixed = tf.data.Options()
+    fixed.autotune.enabled = False
     source = tf.data.Dataset.from_tensor_slices(np.arange(len(rows), dtype=np.int64)).batch(batch)
-    return source.map(mapped, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return source.map(mapped, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(fixed)
