@@ -46,7 +46,7 @@ def batches(
         images = tf.numpy_function(load, [positions], tf.float32, stateful=False)
         return positions, tf.ensure_shape(images, (None, spec.size, spec.size, 3))
 
-    # Nothing here is left to tune, and the tuner keeps the end of an epoch waiting until its next round, up to a minute.
+    # Nothing is left to tune here, and the tuner keeps the end of an epoch waiting for its next round, up to a minute.
     fixed = tf.data.Options()
     fixed.autotune.enabled = False
     source = tf.data.Dataset.from_tensor_slices(np.arange(len(rows), dtype=np.int64)).batch(batch)
