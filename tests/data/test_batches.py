@@ -39,3 +39,8 @@ def test_a_view_depends_on_seed_and_row_alone(dataset: Dataset) -> None:
     for row, image in second.items():
         np.testing.assert_array_equal(image, first[row])
     assert not np.array_equal(views([0], 1, 2)[0], first[0])
+
+
+def test_the_end_of_an_epoch_does_not_wait_for_tf_datas_tuner(dataset: Dataset) -> None:
+    """Its thread looks up at 10 ms, 20 ms, 40 ms … only, and an iterator waits for it when it ends."""
+    assert batches(dataset, np.arange(2), InputSpec(size=32), 2).options().autotune.enabled is False
