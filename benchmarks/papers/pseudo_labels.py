@@ -52,8 +52,9 @@ RECIPE: dict[str, Any] = {
     "patience": 100,
 }
 
-#: What training with the pool changes, which has many more faces.
-WITH_POOL: dict[str, Any] = {"tune.epochs": 10, "tune.batch": 64, "ema": 0.998}
+#: What training with the pool changes, which has many more faces; the rare classes, of which few are accepted, would
+#: drown in it, so they weigh more.
+WITH_POOL: dict[str, Any] = {"tune.epochs": 10, "tune.batch": 64, "ema": 0.998, "labels.balance": 0.75}
 DISTILL: dict[str, Any] = {"distill.temperature": 1.0, "distill.weight": 0.7}
 
 
