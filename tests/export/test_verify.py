@@ -22,6 +22,8 @@ from fermobile.export.embed import embed
 from fermobile.export.verify import reject, verify
 from fermobile.export.verify_report import to_dict
 
+from .conftest import EMOTIONS
+
 
 @pytest.fixture(autouse=True)
 def _convert_once(monkeypatch, conversions) -> None:
@@ -160,6 +162,16 @@ def test_another_crop_margin_is_named(good, run, smooth) -> None:
     report = verify(good, smooth, against=tight)
     assert kinds(report) == ["crop"]
     assert "wider" in report.faults[0].text
+
+
+def test_a_named_mistake_comes_before_labels_that_look_permuted(good, run, smooth, monkeypatch) -> None:
+    from fermobile.models.keras import keras
+
+    order = dict(zip(EMOTIONS, reversed(EMOTIONS), strict=True))
+    monkeypatch.setattr(smooth, "emotion", np.array([order[name] for name in smooth.emotion], object))
+    assert kinds(verify(good, smooth, against=run)) == ["labels"]
+    tight = behind(run, lambda x: keras.layers.Resizing(32, 32)(keras.layers.CenterCrop(26, 26)(x)))
+    assert kinds(verify(good, smooth, against=tight)) == ["crop"], "it moves answers to other labels, too"
 
 
 def test_the_crop_in_the_contract_is_held_against_run_and_dataset(with_contract, run, colour, monkeypatch) -> None:
