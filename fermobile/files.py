@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,13 @@ def refuse_existing(path: Path, force: bool, marker: str | None = None) -> None:
         raise OutputExistsError(path)
     if marker is not None and not (path / marker).is_file():
         raise InputError(f"{path} holds no {marker}: --force replaces only what fermobile wrote; choose another path")
+
+
+def refuse_sources_inside(folder: Path, sources: Sequence[Path]) -> None:
+    """Raise InputError when one of the files and folders that are read lies in the folder that would be replaced."""
+    for source in sources:
+        if source.exists() and source.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{folder} holds {source}, which is read for it; choose another folder for --out")
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..errors import DatasetError
+from ..files import refuse_sources_inside
 from .ledger import LEDGER_FILE, Ledger
 from .manifest import Dataset, write_dataset
 
@@ -19,8 +20,10 @@ def write_undone(folder: Path, samples: Collection[str] | None, out: Path, force
 
     Raises:
         DatasetError: a sample has no label in the ledger.
+        InputError: ``out`` holds ``folder``.
         OutputExistsError: ``out`` is taken and ``force`` is not set.
     """
+    refuse_sources_inside(out, [folder])
     dataset = Dataset(folder)
     with write_dataset(out, dataset.info, force) as writer:
         shutil.copyfile(folder / LEDGER_FILE, writer.folder / LEDGER_FILE)

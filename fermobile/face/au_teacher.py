@@ -12,7 +12,7 @@ from ..data.info import DatasetInfo
 from ..data.manifest import Dataset, write_dataset
 from ..data.parallel import cores, map_in_processes
 from ..errors import DatasetError, ImageError
-from ..files import sha256
+from ..files import refuse_sources_inside, sha256
 from ..labels import ACTION_UNITS
 from .blendshapes import CUTS, action_units
 from .landmarker import Landmarker
@@ -67,9 +67,11 @@ def label_action_units(
         DatasetError: no face is seen in any image.
         ImageError: an image file is missing.
         MissingExtraError: mediapipe is not installed.
+        InputError: ``out`` holds the set.
         OutputExistsError: ``out`` exists.
         RuntimeFailure: a worker process died.
     """
+    refuse_sources_inside(out, [dataset.folder, landmarker])
     Landmarker(landmarker).close()  # a wrong file shall be reported from here rather than by a dead worker
     found = unreadable = kept = 0
     counts = {unit: {"present": 0, "absent": 0, "unlabelled": 0} for unit in CUTS}

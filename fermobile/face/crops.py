@@ -19,6 +19,7 @@ from ..data.manifest import Dataset, DatasetWriter, write_dataset
 from ..data.parallel import cores, map_in_processes
 from ..data.readers.base import Reject, reason
 from ..errors import FaceGeometryError, ImageError
+from ..files import refuse_sources_inside
 from .alignment import DEFAULT_CROP, align_face
 from .detector import Detector
 from .mediapipe_import import import_mediapipe
@@ -75,9 +76,11 @@ def crop_dataset(
     Raises:
         DatasetError: more images than ``max_rejects`` have no usable face.
         MissingExtraError: mediapipe is not installed.
+        InputError: ``out`` holds the photos.
         OutputExistsError: ``out`` exists.
         RuntimeFailure: a worker process died.
     """
+    refuse_sources_inside(out, [dataset.folder])
     import_mediapipe()  # a missing package shall be reported from here rather than by a dead worker
     info = dataclasses.replace(dataset.info, crop=crop, keypoints=())  # in pixels of the photos
     rejects: list[Reject] = []

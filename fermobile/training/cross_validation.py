@@ -26,11 +26,11 @@ from ..errors import DatasetError, RunError
 from ..evaluation.calibration import apply_temperature
 from ..evaluation.fold_metrics import FoldMetrics, HeadSummary, summarise_action_units, summarise_emotions
 from ..evaluation.metrics import au_metrics, emotion_metrics
-from ..files import write_json, writing_folder
+from ..files import refuse_sources_inside, write_json, writing_folder
 from ..models.keras import tf
 from .loop import Reporter, Silent
 from .recipe import Recipe
-from .runs import Run, refuse_sources_inside
+from .runs import Run
 from .scoring import predict
 from .start import refuse_other_splits, starting_points
 from .targets import make_targets, refuse_unlabelled

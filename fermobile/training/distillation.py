@@ -71,6 +71,12 @@ def same_meaning(teacher: Run, contract: ModelContract) -> tuple[str, ...]:
                 f"than the student ({', '.join(contract.labels(head))}); train it on a set with the same labels"
             )
     ours, theirs = contract.crop, teacher.contract.crop
+    if (ours is None) != (theirs is None):
+        whose = "the student's set" if ours is None else f"the set of the teacher {teacher.folder}"
+        raise ContractError(
+            f"how {whose} frames its faces is not known, so it cannot be told whether the two go together: run "
+            "'fermobile data measure DATASET --write' before training on it"
+        )
     if ours is not None and theirs is not None and not same_framing(ours, theirs):
         raise ContractError(
             f"the teacher {teacher.folder} knows faces cropped as {theirs}, the student's are cropped as {ours}; "

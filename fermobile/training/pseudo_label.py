@@ -23,12 +23,13 @@ from ..data.ledger import LEDGER_FILE, Ledger
 from ..data.manifest import Dataset, DatasetInfo, write_dataset
 from ..errors import ContractError, DatasetError, RunError
 from ..evaluation.calibration import apply_temperature, fit_temperature
+from ..files import refuse_sources_inside
 from ..labels import EMOTIONS
 from .loop import Reporter, Silent
 from .runs import Run
 from .scoring import predict_two_views
 from .selection import FLOOR, Selection, adaptive_thresholds, class_quotas, select
-from .start import first_set
+from .start import first_set, learned_from
 
 #: Largest share of a pool's images that may be unreadable.
 _MAX_REJECTS = 0.05
@@ -110,6 +111,7 @@ def pseudo_label(
         ContractError: the runs have other labels or crops than the first one.
         DatasetError: the pool holds faces of the runs' val or test split, is framed otherwise, has too many
             unreadable images, or no face of it is sure enough.
+        InputError: ``out`` holds the pool, the labelled set or a run.
         OutputExistsError: ``out`` is taken and ``force`` is not set.
     """
     report = report or Silent()
@@ -117,6 +119,7 @@ def pseudo_label(
     labelled = runs[0].open_dataset(added=False)
     if labelled.sha256 != first_set(runs[0].info["dataset"])[0]:
         raise RunError(f"{labelled.folder} is not what {runs[0].folder} was trained on: it was written anew since")
+    refuse_sources_inside(out, [pool.folder, labelled.folder, *(run.folder for run in runs)])
     refuse_other_crop(labelled, pool)
     held_out = labelled.indices("val")
     rows, overlapping, rejects = _usable(pool, labelled, leave_out_overlap, report)
@@ -227,6 +230,7 @@ def _write(
     origin = {
         "pool": {"name": pool.info.name, "sha256": pool.sha256},
         "runs": [{"name": run.contract.name, "weights_sha256": run.weights_sha256} for run in runs],
+        "learned_from": learned_from(run.folder for run in runs),
         **result.to_dict(),
     }
     info = DatasetInfo(

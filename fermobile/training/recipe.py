@@ -263,7 +263,7 @@ def _check(r: Recipe) -> None:
         rate = getattr(r, section).learning_rate
         need(math.isfinite(rate) and rate > 0, f"{section}.learning_rate {rate} is not a positive number")
     need(math.isfinite(r.tune.warmup_epochs) and r.tune.warmup_epochs >= 0, "tune.warmup_epochs cannot be negative")
-    need(r.seed >= 0, "seed cannot be negative")
+    need(0 <= r.seed < 2**32, f"seed {r.seed} is not in 0..{2**32 - 1}")
     need(r.head.epochs + r.tune.epochs > 0, "head.epochs and tune.epochs are both 0: nothing to train")
     need(min(r.head.batch, r.tune.batch, r.quantize.batch) >= 1, "a batch holds at least one image")
     need(0 <= r.ema < 1, "ema is not in 0..1")
@@ -271,8 +271,18 @@ def _check(r: Recipe) -> None:
     need(0 <= r.labels.balance <= 1 and 0 <= r.labels.au_balance <= 1, "labels.balance is not in 0..1")
     need(0 <= r.network.dropout < 1, "network.dropout is not in 0..1")
     need(r.patience >= 1, "patience must be at least 1")
+    for name, largest in dataclasses.asdict(r.augment).items():
+        need(math.isfinite(largest) and largest >= 0, f"augment.{name} {largest} is not a positive number or 0")
+    need(r.augment.zoom < 1, f"augment.zoom {r.augment.zoom} is not below 1")
+    need(r.augment.erase == 0 or 0.02 <= r.augment.erase <= 1, f"augment.erase {r.augment.erase}: 0, or 0.02 to 1")
     cure, emotions = r.self_cure, "emotion" in r.tasks
     need(emotions or not (cure.enabled or r.consistency.weight), "self_cure and consistency need the task 'emotion'")
+    need(emotions or not (r.labels.smoothing or r.labels.balance), "labels.smoothing and balance are of emotions")
+    need(not r.labels.au_balance or "au" in r.tasks, "labels.au_balance is set, but 'au' is not among the tasks")
+    need(
+        not cure.enabled or cure.relabel_from <= max(r.tune.epochs, 1),
+        f"self_cure.relabel_from {cure.relabel_from} is after the last of {r.tune.epochs} epochs: nothing changes",
+    )
     need(0 < cure.high_share < 1, "self_cure.high_share is not between 0 and 1")
     margins = (cure.rank_margin, cure.relabel_margin)
     need(all(0 <= margin <= 1 for margin in margins), "a margin of self_cure is not in 0..1")

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..contract import CONTRACT_FILE, ModelContract
 from ..data.joined import reopen
 from ..errors import InputError, ModelFileError, RunError
-from ..files import refuse_existing, sha256, write_json, write_text, writing_folder
+from ..files import refuse_existing, refuse_sources_inside, sha256, write_json, write_text, writing_folder
 from .recipe import Recipe, recipe_from_dict
 
 if TYPE_CHECKING:
@@ -153,7 +153,9 @@ def read_info(folder: Path) -> dict[str, Any]:
     if isinstance(dataset, dict):
         bad += [f"dataset.{key}" for key in ("name", "sha256", "path") if not isinstance(dataset.get(key), str)]
         added = dataset.get("added", [])
-        if not isinstance(added, list) or not all(isinstance(part, dict) and "path" in part for part in added):
+        if not isinstance(added, list) or not all(
+            isinstance(part, dict) and part.keys() >= {"path", "sha256"} for part in added
+        ):
             bad.append("dataset.added")
     if bad:
         raise RunError(f"{path} is damaged: it lacks {', '.join(bad)}, or holds something else there")
@@ -198,13 +200,6 @@ def claim_folder(
         fold = f", fold {info['dataset']['fold']}" if "fold" in info["dataset"] else ""
         raise RunError(f"{folder} was started with another dataset or fold ({info['dataset']['name']}{fold})")
     return "finished" if info["status"] == "finished" else "training"
-
-
-def refuse_sources_inside(folder: Path, sources: Sequence[Path]) -> None:
-    """Raise InputError when a run or file that a training starts from lies in the folder that it would replace."""
-    for source in sources:
-        if source.exists() and source.resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"{folder} holds {source}, which the run starts from; choose another folder for --out")
 
 
 def start_run(folder: Path, contract: ModelContract, recipe: Recipe, force: bool = False, **info: Any) -> None:

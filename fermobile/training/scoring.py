@@ -76,6 +76,7 @@ def calibrated(
         labels = dataset.hard_labels(contract.emotions)[rows]
         contract = contract.replace(temperature=round(fit_temperature(scores["emotion"], labels), 4))
     if "au" in scores:
-        found = best_thresholds(scores["au"], dataset.au_labels(contract.action_units)[rows], contract.action_units)
-        contract = contract.replace(thresholds={name: round(value, 4) for name, value in found.items()})
+        labels = dataset.au_labels(contract.action_units)[rows]
+        # Not rounded: a unit whose scores all lie near 0 or 1 would become present or absent in every face.
+        contract = contract.replace(thresholds=best_thresholds(scores["au"], labels, contract.action_units))
     return contract

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..contract import CONTRACT_FILE, ModelContract
+from ..data.joined import JoinedDataset
 from ..data.manifest import Dataset
 from ..errors import InputError, RunError
 from ..files import sha256
 from ..models.keras import keras
 from ..models.network import NetworkSpec, build_network, copy_weights, set_frozen_vgg
-from .recipe import Recipe
+from .recipe import Recipe, recipe_from_dict
 from .runs import RUN_FILE, WEIGHTS_FILE, Run, network_spec, read_info
 
 
@@ -59,19 +60,39 @@ def starting_points(recipe: Recipe) -> list[Path]:
 
 
 def refuse_other_splits(recipe: Recipe, dataset: Dataset) -> None:
-    """Raise InputError when a run that the recipe starts or learns from was trained on other splits of the dataset.
+    """Raise InputError when what the recipe starts or learns from was trained on other splits of the dataset.
 
-    What is val or test here was train there.
+    What is val or test here was train there.  It may be a run, or added pseudo-labels, or what those came of.
     """
-    for path in starting_points(recipe):
-        if (path / RUN_FILE).is_file():
-            theirs = read_info(path)["dataset"]
-            if first_set(theirs)[0] == first_set(dataset.origin)[0] and first_set(theirs) != first_set(dataset.origin):
-                fold = f"fold {theirs['fold']}" if "fold" in theirs else "the set's own splits"
+    ours, fold = first_set(dataset.origin)
+    seen = {path: learned_from([path]) for path in starting_points(recipe)}
+    for part in dataset.parts[1:] if isinstance(dataset, JoinedDataset) else ():
+        seen[part.folder] = [tuple(known) for known in part.info.extra.get("pseudo_labels", {}).get("learned_from", [])]
+    for path, learned in seen.items():
+        for theirs, their_fold in learned:
+            if theirs == ours and their_fold != fold:
+                splits = "another fold" if their_fold else "the set's own splits"
                 raise InputError(
-                    f"{path} was trained on {fold} of {dataset.folder}, so it has seen faces that are held out here: "
-                    "start from other weights, or leave that teacher out"
+                    f"{path} comes of a training on {splits} of {dataset.folder}, so it has seen faces that are held "
+                    "out here: leave it out"
                 )
+
+
+def learned_from(runs: Iterable[Path]) -> list[tuple[str, str | None]]:
+    """The sets, as :func:`first_set` names them, that runs were trained on, themselves or through what they began with.
+
+    What is no run, or is gone, counts as none.
+    """
+    found: list[tuple[str, str | None]] = []
+    known, left = set(), list(runs)
+    while left:
+        path = left.pop()
+        if path not in known and (path / RUN_FILE).is_file():
+            info = read_info(path)
+            found += map(first_set, (info["dataset"], *info["dataset"].get("added", [])))
+            left += starting_points(recipe_from_dict(info["recipe"]))
+        known.add(path)
+    return list(dict.fromkeys(found))
 
 
 def first_set(origin: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -83,6 +83,7 @@ def test_in_a_dataset_labels_are_undone_in_a_new_one(
         (["{run}", "--undo-all", "--out", "{out}"], "--out is for undoing labels in a dataset"),
         (["{dataset}", "--out", "{out}"], "--out is for undoing labels in a dataset"),
         (["{dataset}", "--undo-all", "--out", "{run}"], "pass --force to replace it"),
+        (["{dataset}", "--undo-all", "--out", "{dataset}", "--force"], "which is read for it"),
         (["{out}"], "has no relabels.csv"),
     ],
 )

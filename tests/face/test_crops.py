@@ -122,6 +122,12 @@ def test_force_replaces_an_earlier_dataset(photos: Path, tmp_path: Path) -> None
     assert not (out / "stale").exists()
 
 
+def test_the_photos_are_not_replaced_by_their_crops(photos: Path) -> None:
+    with pytest.raises(InputError, match="which is read for it"):
+        crop_dataset(Dataset(photos), photos, workers=1, force=True)
+    assert len(Dataset(photos)) == 10
+
+
 def test_an_interruption_leaves_nothing(photos: Path, tmp_path: Path) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt

@@ -140,6 +140,11 @@ def test_a_published_file_gives_what_it_gives_in_keras(name: str, tmp_path: Path
     np.testing.assert_allclose(ours(pixels() / 127.5 - 1).numpy(), expected, atol=1e-5 * np.abs(expected).max())
 
 
+def test_statistics_follow_a_short_training() -> None:
+    normalised = [layer for layer in build_backbone("mobilenet_v2", 0.35, 32, None).layers if "momentum" in vars(layer)]
+    assert len(normalised) == 52 and {layer.momentum for layer in normalised} == {0.99}
+
+
 def test_the_weights_of_public_files_load(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(shared / "weights"))
     for name, alpha in (("mobilenet_v1", 0.5), ("mobilenet_v2", 1.0)):

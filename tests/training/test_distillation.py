@@ -96,6 +96,7 @@ def test_a_teacher_that_means_something_else_is_refused(teachers: tuple[Run, Run
     for changes, message in (
         ({"emotions": ("neutral", "surprise")}, "other emotion labels .neutral, happiness, surprise. than the student"),
         ({"crop": CropSpec(0.5, 0.4)}, "knows faces cropped as .*data crop"),
+        ({"crop": None}, "how the student's set frames its faces is not known.*data measure"),
         ({"emotions": (), "action_units": ("AU4",)}, "the student has au"),
     ):
         with pytest.raises(ContractError, match=message):
@@ -104,5 +105,5 @@ def test_a_teacher_that_means_something_else_is_refused(teachers: tuple[Run, Run
 
 def test_a_student_does_not_replace_its_teacher(patterns: Dataset, teachers: tuple[Run, Run]) -> None:
     recipe = RECIPE.override(**{"distill.teachers": [str(teachers[0].folder)]})
-    with pytest.raises(InputError, match="which the run starts from"):
+    with pytest.raises(InputError, match="which is read for it"):
         train(recipe, patterns, teachers[0].folder, force=True)

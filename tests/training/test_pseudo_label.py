@@ -12,7 +12,7 @@ from fermobile.contract import CropSpec
 from fermobile.data.joined import join
 from fermobile.data.ledger import LEDGER_FILE, Ledger
 from fermobile.data.manifest import Dataset, write_dataset
-from fermobile.errors import ContractError, DatasetError, RunError
+from fermobile.errors import ContractError, DatasetError, InputError, RunError
 from fermobile.evaluation.calibration import apply_temperature
 from fermobile.models.keras import keras
 from fermobile.training.pseudo_label import pseudo_label
@@ -87,6 +87,7 @@ def test_sure_faces_become_train_rows_with_their_probabilities_as_votes(
     answers = apply_temperature(colour_scores(pool, rows, run.sharpness), result.temperature)
     np.testing.assert_allclose(made.soft_labels(run.contract.emotions), answers, atol=1e-5)
     assert made.info.crop == pool.info.crop and made.info.licence == "CC0"
+    assert made.info.extra["pseudo_labels"]["learned_from"] == [[run.info["dataset"]["sha256"], None]]
     assert made.info.extra["pseudo_labels"]["pool"] == {"name": "pool", "sha256": pool.sha256}
     assert made.info.extra["pseudo_labels"]["runs"] == [{"name": "tiny", "weights_sha256": run.weights_sha256}]
 
@@ -153,6 +154,13 @@ def test_unsure_faces_are_kept_without_a_label_on_request(run: ColourRun, pool: 
         pool.image(i).tobytes() for i in range(len(pool))
     )
     assert len(Ledger(tmp_path / "out" / LEDGER_FILE).labels()) == sure
+
+
+def test_what_is_read_is_not_replaced(run: ColourRun, pool: Dataset, labelled: Dataset) -> None:
+    for folder in (pool.folder, labelled.folder, run.folder):
+        with pytest.raises(InputError, match="which is read for it"):
+            pseudo_label([run], pool, folder, floor=0.5, force=True)
+    assert len(Dataset(pool.folder)) == len(POOL)
 
 
 def test_a_near_duplicate_of_a_validation_face_is_found(run: ColourRun, labelled: Dataset, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_killed_quantization_is_resumed_by_its_own_command_to_the_same_numbers
     with pytest.raises(RunError, match=f"was started from another run than .*other: {run.folder.resolve()}"):
         quantize(other, patterns, folder, resume=True)
     assert_same(quantize(run, patterns, folder, resume=True), whole)
-    with pytest.raises(InputError, match="which the run starts from"):
+    with pytest.raises(InputError, match="which is read for it"):
         quantize(run, patterns, run.folder, force=True)
 
 

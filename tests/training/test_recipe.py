@@ -44,7 +44,17 @@ def test_overrides_change_nested_fields_and_none_leaves_them() -> None:
         ("[head]\nlearning_rate = inf", "head.learning_rate inf is not a positive number"),
         ("[quantize]\nlearning_rate = nan", "quantize.learning_rate nan is not a positive number"),
         ("[quantize]\nepochs = 0", "quantize.epochs must be at least 1"),
-        ("seed = -1", "seed cannot be negative"),
+        ("seed = -1", "seed -1 is not in 0..4294967295"),
+        ("seed = 5000000000", "seed 5000000000 is not in"),
+        ("[augment]\nerase = 0.01", "augment.erase 0.01: 0, or 0.02 to 1"),
+        ("[augment]\nzoom = 1.5", "augment.zoom 1.5 is not below 1"),
+        ("[augment]\nrotate = nan", "augment.rotate nan is not"),
+        ("tasks = ['au']\n[labels]\nsmoothing = 0.2", "labels.smoothing and balance are of emotions"),
+        ("[labels]\nau_balance = 1.0", "labels.au_balance is set, but 'au' is not among the tasks"),
+        (
+            "[self_cure]\nenabled = true\nrelabel_from = 9\n[tune]\nepochs = 8\n[labels]\nsoft = false",
+            "self_cure.relabel_from 9 is after the last of 8 epochs",
+        ),
         ("x = ", "Invalid value"),
     ],
 )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,14 @@ import pytest
 from fermobile.contract import InputSpec, ModelContract
 from fermobile.data.folds import balanced_folds
 from fermobile.data.info import set_folds
+from fermobile.data.joined import JoinedDataset, where
 from fermobile.data.manifest import Dataset
 from fermobile.errors import InputError, RunError
 from fermobile.models.keras import keras
 from fermobile.training.recipe import Recipe
-from fermobile.training.runs import Run
-from fermobile.training.start import initial_network, weights_name
-from fermobile.training.transfer import train
+from fermobile.training.runs import Run, start_run
+from fermobile.training.start import initial_network, learned_from, refuse_other_splits, weights_name
+from fermobile.training.transfer import starting_contract, train
 
 from .test_transfer import RECIPE
 
@@ -50,7 +53,7 @@ def assert_same_vgg(expected: keras.Model, model: keras.Model) -> None:
 
 
 def test_force_keeps_the_run_that_the_vgg_comes_from(vgg: Run, patterns: Dataset) -> None:
-    with pytest.raises(InputError, match="which the run starts from"):
+    with pytest.raises(InputError, match="which is read for it"):
         train(awei(vgg.folder), patterns, vgg.folder, force=True)
 
 
@@ -68,7 +71,14 @@ def test_weights_of_another_backbone_are_refused(vgg: Run) -> None:
 
 
 def test_a_self_cure_stage_starts_from_the_run_before_it(vgg: Run) -> None:
-    stage = VGG.override(**{"network.weights": str(vgg.folder), "self_cure.enabled": True, "labels.soft": False})
+    stage = VGG.override(
+        **{
+            "network.weights": str(vgg.folder),
+            "self_cure.enabled": True,
+            "self_cure.relabel_from": 1,
+            "labels.soft": False,
+        }
+    )
     for a, b in zip(initial_network(stage, CONTRACT).get_weights(), vgg.load_model().get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -86,12 +96,49 @@ def test_what_another_fold_trained_on_is_no_teacher_and_no_start(patterns: Datas
     for changes in ({"network.weights": str(other)}, {"distill.teachers": [str(other)]}):
         recipe = short.override(**changes)
         with pytest.raises(
-            InputError, match=r"was trained on fold 2 of .*, so it has seen faces that are held out here"
+            InputError, match=r"comes of a training on another fold of .*, so it has seen faces that are held out here"
         ):
             train(recipe, Dataset(tmp_path / "d", fold=1), tmp_path / "one")
         assert not (tmp_path / "one").exists()
     # Of its own fold it may be.
     train(short.override(**{"distill.teachers": [str(other)]}), Dataset(tmp_path / "d", fold=2), tmp_path / "student")
+
+
+def test_what_learned_from_a_fold_by_a_detour_is_none_either(patterns: Dataset, tmp_path: Path) -> None:
+    for name in ("d", "other"):
+        shutil.copytree(patterns.folder, tmp_path / name)
+    set_folds(tmp_path / "d", balanced_folds(patterns.subject, 3, 0, "d"))
+    dataset, short = Dataset(tmp_path / "d", fold=1), RECIPE.override(**{"head.epochs": 1, "tune.epochs": 0})
+
+    def run(name: str, learned: Dataset, began: str = "none", added: Sequence[Dataset] = ()) -> Path:
+        recipe = short.override(**{"network.weights": str(tmp_path / began) if began != "none" else began})
+        contract = starting_contract(recipe, learned)
+        start_run(tmp_path / name, contract, recipe, dataset=where(JoinedDataset(learned, added) if added else learned))
+        return tmp_path / name
+
+    other, second = Dataset(tmp_path / "other"), Dataset(tmp_path / "d", fold=2)
+    other.sha256 = "0" * 64  # as if of other images
+    detours = [
+        run("as an added set", other, added=[Dataset(tmp_path / "d")]),
+        run("from its weights", other, began=run("first", second).name),
+    ]
+    for path in detours:
+        for entry in ("network.weights", "distill.teachers"):
+            recipe = short.override(**{entry: str(path) if entry == "network.weights" else [str(path)]})
+            with pytest.raises(InputError, match="held out here"):
+                refuse_other_splits(recipe, dataset)
+            refuse_other_splits(recipe, other)
+    labelled = dataclasses.replace(other.info, extra={"pseudo_labels": {"learned_from": learned_from(detours)}})
+    other.info = labelled
+    with pytest.raises(InputError, match=r"other comes of a training on .* held out here"):
+        refuse_other_splits(short, JoinedDataset(dataset, [other]))
+
+
+def test_runs_that_began_with_each_other_are_looked_at_once(patterns: Dataset, tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        recipe = RECIPE.override(**{"network.weights": str(tmp_path / other)})
+        start_run(tmp_path / name, starting_contract(recipe, patterns), recipe, dataset=where(patterns))
+    assert learned_from([tmp_path / "a"]) == [(patterns.sha256, None)]
 
 
 def test_a_run_does_not_go_on_with_another_teacher_than_it_began_with(

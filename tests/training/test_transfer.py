@@ -121,8 +121,8 @@ def test_force_replaces_run_folders_only(patterns: Dataset, tmp_path: Path) -> N
     [
         ({"tune.unfreeze": "block_99"}, "no layer of the network"),
         ({"network.weights": "nowhere.h5"}, "choose 'imagenet', 'faces', 'none'"),
-        ({"network.weights": "{run}"}, "which the run starts from"),
-        ({"network.weights": "{run}/model.weights.h5"}, "which the run starts from"),
+        ({"network.weights": "{run}"}, "which is read for it"),
+        ({"network.weights": "{run}/model.weights.h5"}, "which is read for it"),
     ],
 )
 def test_force_keeps_the_old_run_until_all_is_checked(
