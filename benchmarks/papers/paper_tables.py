@@ -63,14 +63,15 @@ def systems(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def table(rows: Rows, layout: Mapping[str, Any]) -> Iterator[str]:
     """A table of ``layout``: a line per value of ``by`` (names of settings), a column per figure.
 
-    ``where`` keeps the rows with these settings only; ``turned`` makes a line per figure, of one ``by``.
+    ``where`` keeps the rows with these settings only; a row that lacks one of ``by`` is another table's; ``turned`` makes
+    a line per figure, of one ``by``.
     """
-    rows = _where(rows, layout.get("where", {}))
+    rows = [row for row in _where(rows, layout.get("where", {})) if row["setting"].keys() >= set(layout["by"])]
     by, figures, digits = layout["by"], layout["figures"], layout.get("digits", 3)
     lines = [(*by, *(label for label, _ in figures), "runs", "minutes")]
 
     def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(row["setting"].get(name, "") for name in by)
+        return tuple(row["setting"][name] for name in by)
 
     order = list(dict.fromkeys(map(key, rows)))
     grouped = itertools.groupby(sorted(rows, key=lambda row: order.index(key(row))), key=key)

@@ -100,6 +100,8 @@ def import_dataset(
         kept = _store(reader, writer, advance)
         check_rejects(kept.rejects, len(kept.samples), max_rejects, what="broken", dropped=kept.dropped.total())
         splits, rule = complete_splits([s.split for s in kept.samples], kept.strata, _groups(kept), val_fraction, seed)
+        if any(not s.subject and s.split != split for s, split in zip(kept.samples, splits, strict=True)):
+            kept.notes.append("nobody knows who is on the images: of one person some may be held out and others not")
         for sample, split in zip(kept.samples, splits, strict=True):
             writer.add_row(dataclasses.replace(sample, split=split))
         present = {sample.emotion for sample in kept.samples}

@@ -22,6 +22,7 @@ import numpy as np
 from ..contract import ModelContract
 from ..data.batches import batches
 from ..data.manifest import Dataset
+from ..data.readers.protocols import reported_units
 from ..errors import DatasetError, RunError
 from ..evaluation.calibration import apply_temperature
 from ..evaluation.fold_metrics import FoldMetrics, HeadSummary, summarise_action_units, summarise_emotions
@@ -114,8 +115,14 @@ class CrossValidation:
         return summaries
 
     def left_out(self) -> list[str]:
-        """What could not be measured in which fold, in words."""
-        said = []
+        """What the means leave out, in words: labels that a fold lacks, and units that the benchmark reports."""
+        said, name = [], self.folds[0].run.info["dataset"]["name"]
+        reported, ours = reported_units(name), self.contract.action_units
+        if ours and reported and set(ours) != set(reported):
+            said.append(
+                f"the means are over {', '.join(ours)}; what is published of {name} is over {', '.join(reported)} "
+                "(action_units of a recipe)"
+            )
         for fold in self.folds:
             for head, metrics in (("emotion", fold.metrics.emotion), ("au", fold.metrics.au)):
                 labels = self.contract.labels(head)

@@ -122,6 +122,15 @@ def test_image_files_are_copied_as_they_are(write_folder: Writer, tmp_path: Path
     assert dataset.image(0).shape == (64, 64, 3)
 
 
+@pytest.mark.parametrize(("parts", "said"), [(("",), 1), (("train", "val", "test"), 0)])
+def test_a_hold_out_among_people_whom_nobody_knows_is_said(
+    write_folder: Writer, tmp_path: Path, parts: tuple[str, ...], said: int
+) -> None:
+    source = write_folder({f"{part}/{name}".strip("/"): 20 for part in parts for name in ("happy", "sad")})
+    notes = run("imagefolder", source, tmp_path / "out").notes
+    assert ["nobody knows who is on the images" in note for note in notes] == [True] * said
+
+
 def test_image_names_with_a_colon_are_files(write_folder: Writer, tmp_path: Path) -> None:
     source = write_folder({"test/happy": 1})
     (source / "test" / "happy" / "000.png").rename(source / "test" / "happy" / "a:1.png")

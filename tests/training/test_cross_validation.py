@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -196,6 +197,14 @@ def test_a_label_that_nobody_tested_shows_is_left_out_and_said(whole: CrossValid
     found = result.summaries()["au"].f1["AU12"]
     assert found.values[0] is None
     assert found.mean == pytest.approx(np.mean([value for value in found.values[1:] if value is not None]))
+
+
+def test_means_over_other_units_than_the_benchmark_reports_are_said(whole: CrossValidation) -> None:
+    fold = whole.folds[0]
+    of_disfa = {**fold.run.info, "dataset": {**fold.run.info["dataset"], "name": "disfa"}}
+    run = dataclasses.replace(fold.run, info=of_disfa)
+    (said,) = dataclasses.replace(whole, folds=(dataclasses.replace(fold, run=run), *whole.folds[1:])).left_out()
+    assert f"over {', '.join(AUS)}; what is published of disfa is over AU1, AU2, AU4, AU6, AU9, AU12, AU25," in said
 
 
 def test_nothing_labelled_means_no_figures() -> None:
