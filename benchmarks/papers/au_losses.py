@@ -46,7 +46,11 @@ LOSSES: dict[str, dict[str, Any]] = {
     "L_pr per AU": {"loss.au": "precision_recall"},
     "L_pr pooled": {"loss.au": "precision_recall", "loss.pooled": True},
     "asymmetric": {"loss.au": "asymmetric"},
+    "L_pr per AU after BCE": {"loss.au": "precision_recall"},
 }
+
+#: Losses whose fine-tuning starts from the head of another: L_pr does not bring back a unit that it has lost.
+_HEAD_OF = {"L_pr per AU after BCE": "BCE"}
 
 #: Width, and epochs of fine-tuning that two cores bear; where no ImageNet weights are at hand, from random ones.
 BACKBONES: dict[str, dict[str, Any]] = {
@@ -87,7 +91,7 @@ def main() -> None:
     # Whole rounds first: what is finished of an experiment that was stopped can be compared.
     choices = (options.stages, options.seeds, options.backbones, options.folds, options.losses)
     for stage, seed, backbone, fold, loss in itertools.product(*choices):
-        if stage == "frozen" and random_start(backbone):
+        if stage == "frozen" and (random_start(backbone) or loss in _HEAD_OF):
             continue
         data = Dataset(options.folder, fold=fold)
         setting = {"stage": stage, "backbone": backbone, **BACKBONES[backbone]}
@@ -130,11 +134,13 @@ def recipe_of(backbone: str, loss: str, seed: int) -> Recipe:
 def measured(data: Dataset, work: Path, stage: str, backbone: str, loss: str, seed: int) -> dict[str, Any]:
     """Train and judge one setting."""
     recipe = recipe_of(backbone, loss, seed)
-    name = f"{backbone}-{loss}-{data.fold}-{seed}".lower().replace(" ", "_")
-    frozen = work / "runs" / name
+    name, first = (
+        f"{backbone}-{what}-{data.fold}-{seed}".lower().replace(" ", "_") for what in (loss, _HEAD_OF.get(loss, loss))
+    )
+    frozen = work / "runs" / first
     began = time.monotonic()
     if stage == "frozen" or not (random_start(backbone) or (frozen / WEIGHTS_FILE).exists()):
-        run, scores = train_frozen(recipe, data, work, frozen)
+        run, scores = train_frozen(recipe_of(backbone, _HEAD_OF.get(loss, loss), seed), data, work, frozen)
     if stage == "tuned":
         began = time.monotonic()
         start = None if random_start(backbone) else str(frozen)

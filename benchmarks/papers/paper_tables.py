@@ -63,8 +63,8 @@ def systems(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def table(rows: Rows, layout: Mapping[str, Any]) -> Iterator[str]:
     """A table of ``layout``: a line per value of ``by`` (names of settings), a column per figure.
 
-    ``where`` keeps the rows with these settings only; a row that lacks one of ``by`` is another table's; ``turned`` makes
-    a line per figure, of one ``by``.
+    ``where`` keeps the rows with these settings only; a row that lacks one of ``by`` is another table's;
+    ``turned`` makes a line per figure, of one ``by``.
     """
     rows = [row for row in _where(rows, layout.get("where", {})) if row["setting"].keys() >= set(layout["by"])]
     by, figures, digits = layout["by"], layout["figures"], layout.get("digits", 3)

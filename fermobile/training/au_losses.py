@@ -82,8 +82,8 @@ def precision_recall(pooled: bool = False) -> AULoss:
     Args:
         pooled: False takes P·R of each action unit and the mean over the units; True of all cells together.
 
-    Where p is near 1 (or 0) in every row, P·R is the base rate and the gradient, which holds p (1 - p), vanishes: such a
-    unit stays present in every face.  It happens (benchmarks/papers); :func:`bce` has no such place.
+    Where p is near 1 in every row, P·R is the base rate and the gradient, which holds p (1 - p), vanishes: such a unit
+    stays present in every face.  It happens (benchmarks/papers); :func:`bce` has no such place.
 
     A unit without a labelled positive in the batch has no recall: it is left out of the mean.  Pooled, its cells
     count as false positives, since P·R is defined by the others.

@@ -61,6 +61,12 @@ def test_both_stages_run_and_a_finished_row_is_not_run_again(
     assert frozen["figures"]["epochs"] == tuned["figures"]["epochs"] == 1
     assert 0 < tuned["figures"]["f1"] < 1 and tuned["setting"]["fold"] == 2
 
+    monkeypatch.setattr("sys.argv", [*arguments, "L_pr per AU after BCE"])
+    module.main()
+    *_, after = [json.loads(line) for line in (tmp_path / "au_losses.jsonl").read_text().splitlines()]
+    assert after["setting"]["stage"] == "tuned"
+    assert [run.name for run in (tmp_path / "work" / "runs").iterdir()].count("mobilenet_v1-bce-2-0") == 1
+
     monkeypatch.setattr("sys.argv", [*arguments, "BCE", "--head-rates", "0.001", "0.1"])
     module.main()
     slow, fast = [json.loads(line) for line in (tmp_path / "au_loss_rates.jsonl").read_text().splitlines()]
