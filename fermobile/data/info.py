@@ -147,5 +147,5 @@ def _crop(raw: Any) -> CropSpec | None:
 
 def _check_names(path: Path, kind: str, names: tuple[str, ...], known: Mapping[str, str] | tuple[str, ...]) -> None:
     for name in names:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise DatasetError(f"{path}: unknown {kind} {name!r}; known: {', '.join(known)}")

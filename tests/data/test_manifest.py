@@ -165,6 +165,8 @@ def test_damaged_samples(folder: Path, old: str, new: str, said: str) -> None:
         ("format_version", 99, "format version 99; this fermobile reads 1"),
         ("emotions", ["bored"], "unknown emotion 'bored'"),
         ("action_units", ["AU99"], "unknown action unit 'AU99'"),
+        ("action_units", [["AU1"]], r"unknown action unit \['AU1'\]"),
+        ("emotions", [None], "unknown emotion None"),
         ("name", None, "damaged"),
         ("crop", {"margin": 1}, "damaged"),
         ("crop", {"eye_distance": "0.4", "eye_y": 0.4}, "damaged.*eye_distance '0.4' is not a number between 0 and 1"),

@@ -174,6 +174,44 @@ class TestFerPlus:
         with pytest.raises(DatasetError, match="not row by row the same faces"):
             read("ferplus", folder)
 
+    @pytest.fixture
+    def write_many(self, write_fer: Writer) -> Writer:
+        """``write_many(1000, shifted=range(500, 1000))``: rows whose votes, but in every third, are for the label.
+
+        The shifted ones have the votes of the row before, as when each file lacks another row.
+        """
+        columns = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
+        order = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+        pixels = " ".join(["7"] * 2304)
+
+        def votes(row: int) -> str:
+            counts = [0] * 10
+            counts[columns.index(order[(row + (row % 3 == 0)) % 7])] = 9
+            return f"Training,a.png,{','.join(map(str, counts))}"
+
+        def write(rows: int, shifted: range = range(0)) -> Path:
+            return write_fer(
+                [(row % 7, pixels, "Training") for row in range(rows)],
+                [votes(row - 1 if row in shifted else row) for row in range(rows)],
+            )
+
+        return write
+
+    def test_labels_that_differ_from_the_votes_as_often_as_they_do(self, write_many: Writer) -> None:
+        assert len(read("ferplus", write_many(1200))) == 1200
+
+    def test_votes_shifted_by_a_row_stop(self, write_many: Writer) -> None:
+        """Usage and the number of rows still fit."""
+        with pytest.raises(
+            DatasetError, match=r"fer2013\.csv, lines 502 to 1001: only 33% .*fer2013new\.csv, line 1001 and before"
+        ):
+            read("ferplus", write_many(1200, shifted=range(500, 1000)))
+
+    def test_the_last_rows_are_judged_where_they_are_enough(self, write_many: Writer) -> None:
+        with pytest.raises(DatasetError, match="lines 502 to 701: only"):
+            read("ferplus", write_many(700, shifted=range(500, 700)))
+        assert len(read("ferplus", write_many(699, shifted=range(500, 699)))) == 699
+
     def test_a_file_instead_of_the_folder(self, write_fer: Writer) -> None:
         with pytest.raises(DatasetError, match="give the folder that holds"):
             open_reader("ferplus", write_fer([(0, 1, "Training")]) / "fer2013.csv")

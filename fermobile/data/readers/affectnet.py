@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
+import tokenize
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -155,7 +156,7 @@ class AffectNetArrays(_AffectNet):
             for stem in sorted(images, key=lambda stem: (len(stem), stem)):
                 yield self._item(folder, images[stem])
                 advance(1)
-            for label in sorted((folder / "annotations").glob("*_exp.npy")):
+            for label in sorted((folder / "annotations").glob("[!.]*_exp.npy")):
                 if label.name.removesuffix("_exp.npy") not in images:
                     yield Reject(name_in(self._root, label), "there is no image of that number")
 
@@ -266,7 +267,8 @@ def _read_label(file: Path) -> str:
         raise ValueError(error.strerror or str(error)) from None
     try:
         array = np.lib.format.read_array(data, allow_pickle=False)
-    except (ValueError, TypeError, OverflowError, MemoryError):
+    except (ValueError, TypeError, OverflowError, MemoryError, RecursionError, SyntaxError, tokenize.TokenError):
+        # the latter three: numpy parses the header as an expression of Python
         raise ValueError("damaged, or holds pickled objects, which are never loaded") from None
     if array.size != 1:
         raise ValueError(f"{array.size} labels, expected one")

@@ -7,7 +7,7 @@
     FACS/S005/001/S005_001_00000011_facs.txt                  a line per action unit of the peak: number, intensity
 
 The first and the peak frame of each sequence are read.  A peak shows the action units that its FACS file lists,
-whatever their intensity (0 means unknown), and no others; the first frame shows none.
+whatever their intensity (0 means unknown), and no others; the first frame, number 1, shows none.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ class CkPlus:
             raise DatasetError(f"{self._images} holds no sequence such as S005/001/S005_001_00000001.png")
         label_roots = [root for root in self._labels.values() if root is not None]
         self.sources: tuple[Path, ...] = tuple(f for root in label_roots for f in sorted(root.glob("S*/*/[!.]*.txt")))
+        labelled = {self._images / file.parent.parent.name / file.parent.name for file in self.sources}
+        self._without_images = sorted(labelled - {sequence for sequence, _ in self._sequences})
         self.total = sum(len(frames) for _, frames in self._sequences)
         self._unknown: dict[str, int] = {}
 
@@ -84,6 +86,9 @@ class CkPlus:
         for sequence, frames in self._sequences:
             yield from self._sequence(sequence, frames)
             advance(len(frames))
+        if self._without_images:
+            example, count = name_in(self._root, self._without_images[0]), len(self._without_images)
+            yield Note(f"sequences with labels and no image: {count}, for example {example}")
         if self._unknown:
             counts = ", ".join(
                 f"{number} ({n})" for number, n in sorted(self._unknown.items(), key=lambda i: int(i[0]))
@@ -94,12 +99,20 @@ class CkPlus:
 
     def _sequence(self, sequence: Path, frames: list[Path]) -> Iterator[Face | Reject | Drop]:
         subject, where = sequence.parent.name, name_in(self._root, sequence)
-        yield self._face(frames[0], subject, "neutral", dict.fromkeys(self.action_units, 0))
-        for _ in frames[1:-1]:
-            yield Drop("between the neutral and the peak frame")
         labels = {kind: self._label_file(kind, sequence) for kind in self._labels}
         named = {file.stem.removesuffix(f"_{kind}") for kind, file in labels.items() if file is not None}
-        peak = next((frame for frame in frames[1:] if {frame.stem} == named), None)
+        peak = next((frame for frame in frames if {frame.stem} == named), None)
+        # Where a copy begins later, as those with the last three frames do, its first image is half way to the peak.
+        begins = int(frames[0].stem[-8:]) == 1
+        if begins and peak is frames[0]:
+            yield Reject(where, "its labels are of the first frame, which should be the neutral one")
+            return
+        if begins:
+            yield self._face(frames[0], subject, "neutral", dict.fromkeys(self.action_units, 0))
+        else:
+            yield Drop("sequence of which the first frame is missing: no neutral face of it")
+        for _ in frames[1 if begins else 0 : -1]:
+            yield Drop("between the neutral and the peak frame")
         if peak is not None:
             yield self._peak(peak, subject, labels)
         elif not named:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from ...labels import ACTION_UNITS
@@ -15,7 +16,7 @@ def unit_name(number: str) -> str:
     """
     text = number.strip()
     value = float(text[2:] if text[:2].upper() == "AU" else text)
-    if value != int(value):
+    if not math.isfinite(value) or value != int(value):
         raise ValueError(f"{number[:20]!r} is not the number of an action unit")
     name = f"AU{int(value)}"
     return name if name in ACTION_UNITS else ""

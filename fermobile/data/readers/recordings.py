@@ -39,17 +39,30 @@ class Video:
         """Decode one frame after the other, numbered from 1: uint8 RGB (H, W, 3), or None for those not ``wanted``.
 
         Raises:
-            DatasetError: the file cannot be opened as a video.
+            DatasetError: the file cannot be opened as a video, or lacks frames inside.
         """
         video = cv2.VideoCapture(str(self.path))
         try:
-            number = 0
+            number, announced, rate = 0, video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
+            first = last = 0.0
             while video.isOpened() and video.grab():
                 number += 1
+                last = video.get(cv2.CAP_PROP_POS_MSEC)
+                first = last if number == 1 else first
                 image = video.retrieve()[1][..., ::-1] if wanted(number) else None
                 yield number, f"{self.name.rpartition('.')[0]}/{number:05}.jpg", image
             if not number:
                 raise DatasetError(f"{self.path} cannot be read as a video; get a fresh copy, or extract its frames")
+            # The decoder passes over an empty frame without a word, and later ones would get the labels of their
+            # predecessors; the time goes on over it.  The count alone is no proof: headers are off by one, and a video
+            # may end early.
+            places = 1 + round((last - first) * rate / 1000)
+            if number < announced and number < places:
+                raise DatasetError(
+                    f"{self.path}: frames are missing inside, {number} could be read of {places}: labels by number "
+                    "would not fit those behind; get a fresh copy, extract the frames by number, or move the video away to "
+                    "leave this subject out"
+                )
         finally:
             video.release()
 
@@ -89,6 +102,7 @@ def find_recordings(path: Path, root: Path, subjects: Iterable[str]) -> dict[str
     wanted, found = set(subjects), dict[str, dict[tuple[bool, bool], Path]]()
     for where, folders, files in os.walk(path):
         folder = Path(where)
+        files = [name for name in files if not name.startswith(".")]  # such as macOS's ._LeftVideoSN001_comp.avi
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "ActionUnit_Labels")
         candidates = [folder / name for name in files if name.lower().endswith(_VIDEOS)]
         if any(name.lower().endswith(IMAGE_SUFFIXES) for name in files):

@@ -238,6 +238,23 @@ class TestArrays:
         assert reject.where == "val_set/images/7.jpg"
         assert f"val_set/annotations/7_exp.npy: {said}" in reject.reason
 
+    @pytest.mark.parametrize(
+        "header",
+        [b"{", b"1\n  2\n 3", b"{'descr': '<,1', 'fortran_order': False, 'shape': (), }", b"-" * 3000 + b"1"],
+        ids=["token", "indentation", "syntax", "recursion"],
+    )
+    def test_a_garbled_header_is_listed(self, root: Path, header: bytes) -> None:
+        """Numpy parses it as Python, whose errors are no ValueError."""
+        data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        (root / "val_set/annotations/7_exp.npy").write_bytes(data)
+        (reject,) = [item for item in read(root) if isinstance(item, Reject)]
+        assert (reject.where, "7_exp.npy: damaged" in reject.reason) == ("val_set/images/7.jpg", True)
+
+    def test_what_macos_leaves_beside_the_files_is_passed_over(self, root: Path) -> None:
+        for name in ("annotations/._7_exp.npy", "images/._7.jpg"):
+            (root / "val_set" / name).write_bytes(b"\0\5\x16\7")
+        assert not [item for item in read(root) if isinstance(item, Reject)]
+
     @pytest.mark.parametrize("label", [np.array("3"), np.array(["3"]), np.array(3), np.array(3, np.uint8)])
     def test_forms_of_a_label(self, root: Path, label: np.ndarray) -> None:
         np.save(root / "val_set/annotations/7_exp.npy", label)

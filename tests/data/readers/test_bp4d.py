@@ -106,7 +106,7 @@ def test_broken_rows_stop(root: Path, rows: list[str], said: str) -> None:
         read(root)
 
 
-@pytest.mark.parametrize("header", ["2440,0,1,0,9,1,0", "0,1,2,2", "frame,one,two", ""])
+@pytest.mark.parametrize("header", ["2440,0,1,0,9,1,0", "0,1,2,2", "frame,one,two", "0,1,inf", "0,1,1e400", ""])
 def test_a_file_without_a_header(root: Path, header: str) -> None:
     write_codes(root, "F001_T1", [], header=header)
     with pytest.raises(DatasetError, match="not a header of different action units"):

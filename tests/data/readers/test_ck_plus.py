@@ -112,6 +112,39 @@ def test_the_label_is_of_the_frame_that_it_names(root: Path, write: Writer) -> N
     assert isinstance(items[-1], Face) and Path(items[-1].where).name == "S005_002_00000004.png"
 
 
+def test_a_copy_without_the_first_frames_has_no_neutral_face(root: Path, write: Writer) -> None:
+    """Copies with the last three frames of a sequence are common: the first of those is half a smile."""
+    write("S005", "001", frames=5, emotion=3, facs=[(9, 2)])
+    images = sorted((root / "cohn-kanade-images/S005/001").iterdir())
+    for image in images[:2]:
+        image.unlink()
+    missing, *between, peak = read(root)
+    assert missing == Drop("sequence of which the first frame is missing: no neutral face of it")
+    assert between == [Drop("between the neutral and the peak frame")] * 2
+    assert isinstance(peak, Face) and peak.emotion == "disgust"
+    for image in images[2:4]:
+        image.unlink()
+    missing, peak = read(root)
+    assert isinstance(missing, Drop) and isinstance(peak, Face) and peak.emotion == "disgust"
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+def test_the_first_frame_is_not_both_neutral_and_labelled(root: Path, write: Writer, frames: int) -> None:
+    write("S005", "001", frames=frames, emotion=3, peak=1)
+    assert read(root) == [
+        Reject("cohn-kanade-images/S005/001", "its labels are of the first frame, which should be the neutral one")
+    ]
+
+
+def test_labels_without_any_image_of_their_sequence_are_listed(root: Path, write: Writer) -> None:
+    write("S005", "001", emotion=3)
+    write("S005", "002", frames=0, emotion=3, facs=[(9, 2)])
+    write("S010", "001", frames=0, facs=[(9, 2)])
+    (root / "cohn-kanade-images/S010/001").rmdir()
+    said = "sequences with labels and no image: 2, for example cohn-kanade-images/S005/002"
+    assert [item for item in read(root) if isinstance(item, Note)] == [Note(said)]
+
+
 def test_labels_of_different_frames(root: Path, write: Writer) -> None:
     write("S005", "001", emotion=3, facs=[(1, 1)])
     file = next((root / "FACS/S005/001").iterdir())
@@ -140,6 +173,8 @@ def test_two_label_files_of_one_sequence(root: Path, write: Writer) -> None:
         (3, [("1", "7")], "'1 7' is not an action unit and its intensity"),
         (3, [("1", "")], "'1' is not an action unit and its intensity"),
         (3, [("1.5", "1")], "'1.5' is not the number of an action unit"),
+        (3, [("inf", "1")], "'inf' is not the number of an action unit"),
+        (3, [("1e400", "1")], "'1e400' is not the number of an action unit"),
     ],
 )
 def test_broken_labels_are_listed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,6 +182,46 @@ class TestVideos:
         ]
         assert items.count(Drop("frame behind the last label")) == 2
         assert len([i for i in items if isinstance(i, Face)]) == 2 * LENGTH - 1
+
+    def test_a_frame_missing_inside_a_video_stops(self, root: Path) -> None:
+        """The decoder passes over an empty chunk, so that every later frame would get the label of the one before."""
+        path = root / "Videos_LeftCamera/LeftVideoSN001_comp.avi"
+        write_video(path, [20, 60, 100, 140, 180, 220])
+        data = bytearray(path.read_bytes())
+        at = [found.start() for found in re.finditer(b"00dc", data)]  # the chunks, then the index of them
+        size = int.from_bytes(data[at[2] + 4 : at[2] + 8], "little")
+        data[at[2] + 4 : at[2] + 16] = bytes(4) + b"JUNK" + (size - 8).to_bytes(4, "little")
+        data[at[LENGTH + 2] + 12 : at[LENGTH + 2] + 16] = bytes(4)
+        path.write_bytes(data)
+        with pytest.raises(DatasetError, match=r"SN001_comp\.avi: frames are missing inside, 5 could be read of 6"):
+            read(root)
+
+    @pytest.mark.parametrize("announced", [0.0, -1.0, float("nan"), LENGTH + 1])
+    def test_a_header_with_a_wrong_count(self, root: Path, monkeypatch: pytest.MonkeyPatch, announced: float) -> None:
+        opened = cv2.VideoCapture
+
+        class Unsure:
+            def __init__(self, path: str) -> None:
+                self._video = opened(path)
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(self._video, name)
+
+            def get(self, prop: int) -> float:
+                return announced if prop == cv2.CAP_PROP_FRAME_COUNT else self._video.get(prop)
+
+        write_video(root / "Videos_LeftCamera/LeftVideoSN001_comp.avi", [9] * LENGTH)
+        monkeypatch.setattr("cv2.VideoCapture", Unsure)
+        assert len(faces(root)) == LENGTH
+
+    def test_hidden_files_are_passed_over(self, root: Path, smooth_image: Draw) -> None:
+        """As macOS leaves them: ._ and the name of each file on a foreign disk."""
+        write_video(root / "Videos_LeftCamera/LeftVideoSN001_comp.avi", [9] * LENGTH)
+        (root / "Videos_LeftCamera/._LeftVideoSN001_comp.avi").write_bytes(b"\0\5\x16\7")
+        write_frames(root, "img/SN011", range(1, 2), smooth_image, "._{}.png")
+        items = read(root)
+        assert sum(isinstance(item, Face) for item in items) == LENGTH
+        assert Reject("SN011", "there is neither a video nor a folder of frames of this subject") in items
 
     def test_one_frame_in_so_many(self, root: Path, smooth_image: Draw) -> None:
         write_video(root / "Videos_LeftCamera/LeftVideoSN001_comp.avi", [20, 60, 100, 140, 180, 220])
