@@ -60,8 +60,8 @@ class Video:
             if number < announced and number < places:
                 raise DatasetError(
                     f"{self.path}: frames are missing inside, {number} could be read of {places}: labels by number "
-                    "would not fit those behind; get a fresh copy, extract the frames by number, or move the video away to "
-                    "leave this subject out"
+                    "would not fit those behind; get a fresh copy, extract the frames by number, or move the video "
+                    "away to leave this subject out"
                 )
         finally:
             video.release()
