@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ...contract import CropSpec
@@ -18,6 +18,8 @@ from .walk import first_existing, name_in
 EMOTION_ORDER = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 #: The list, whose name is misspelt in the distribution.
 LIST = "EmoLabel/list_patition_label.txt"
+#: Faces per emotion, in the list's order.
+COUNTS = {"train": (1290, 281, 717, 4772, 1982, 705, 2524), "test": (329, 74, 160, 1185, 478, 162, 680)}
 _NAME = re.compile(r"((train|test)_\d+)\.jpg")
 
 
@@ -63,6 +65,7 @@ class RafDb:
     def read(self, advance: Callable[[int], None]) -> Iterator[Face | Reject | Drop]:
         """Yield the faces in the list's order, then a reject per image that it does not name."""
         seen: dict[str, int] = {}
+        counts = {part: dict.fromkeys(EMOTION_ORDER, 0) for part in COUNTS}
         for words in self._list.words(advance):
             where = self._list.where
             named = _NAME.fullmatch(words[0])
@@ -76,12 +79,24 @@ class RafDb:
                 )
             seen[words[0]] = self._list.line
             emotion = _emotion(words[1], where)
+            counts[named[2]][emotion] += 1
             file = self._images / f"{named[1]}{self._ending}"
             yield Face(name_in(self._root, file), file, named[2], stratum=emotion, emotion=emotion)
+        self._refuse_other_order(counts)
         for file in sorted(self._images.iterdir()):
             listed = f"{file.name.removesuffix(self._ending)}.jpg" in seen
             if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and not listed:
                 yield Reject(name_in(self._root, file), f"the image is not in {LIST}")
+
+    def _refuse_other_order(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """A whole part with other counts is numbered in another order, though by 1 to 7 (a subset tells nothing)."""
+        for part, found in counts.items():
+            if sum(found.values()) == sum(COUNTS[part]) and tuple(found.values()) != COUNTS[part]:
+                said = ", ".join(f"{count} {emotion}" for emotion, count in found.items())
+                raise DatasetError(
+                    f"{self._list.path}: {said} in {part}, of which RAF-DB has {', '.join(map(str, COUNTS[part]))}: "
+                    "the labels are of another order; get the list as distributed"
+                )
 
 
 def _emotion(label: str, where: str) -> str:

@@ -140,3 +140,17 @@ def test_progress_adds_up_to_the_list(basic: Path) -> None:
     done: list[int] = []
     list(reader.read(done.append))
     assert sum(done) == reader.total
+
+
+def test_a_whole_part_in_the_copies_order_stops_though_it_counts_from_1(basic: Path) -> None:
+    published = {"surprise": 329, "fear": 74, "disgust": 160, "happiness": 1185, "sadness": 478, "anger": 162}
+    published["neutral"] = 680
+    copies = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger"]
+    for order in (EMOTIONS, copies):
+        labels = [order.index(emotion) + 1 for emotion, count in published.items() for _ in range(count)]
+        (basic / LIST).write_text("".join(f"test_{i:04}.jpg {label}\n" for i, label in enumerate(labels, 1)))
+        if order is EMOTIONS:
+            assert sum(isinstance(item, Face) for item in read(basic)) == 3068
+        else:
+            with pytest.raises(DatasetError, match=r"680 surprise.* in test, of which RAF-DB has 329, .*another order"):
+                read(basic)
