@@ -279,10 +279,6 @@ def _check(r: Recipe) -> None:
     need(emotions or not (cure.enabled or r.consistency.weight), "self_cure and consistency need the task 'emotion'")
     need(emotions or not (r.labels.smoothing or r.labels.balance), "labels.smoothing and balance are of emotions")
     need(not r.labels.au_balance or "au" in r.tasks, "labels.au_balance is set, but 'au' is not among the tasks")
-    need(
-        not cure.enabled or cure.relabel_from <= max(r.tune.epochs, 1),
-        f"self_cure.relabel_from {cure.relabel_from} is after the last of {r.tune.epochs} epochs: nothing changes",
-    )
     need(0 < cure.high_share < 1, "self_cure.high_share is not between 0 and 1")
     margins = (cure.rank_margin, cure.relabel_margin)
     need(all(0 <= margin <= 1 for margin in margins), "a margin of self_cure is not in 0..1")
