@@ -43,7 +43,8 @@ def made_up(folder: Path, count: int = 3, emotions: tuple[str, ...] = EMOTIONS) 
             "m", emotions, UNITS, InputSpec(64), thresholds={"AU4": 0.3, "AU12": 0.41},
             provenance={"dataset": {"name": "people <1>", "sha256": "ab" * 32, "licence": "CC0"}},
         )  # fmt: skip
-        run = Run(folder / f"fold-{number}", contract, Recipe("demo"), {"dataset": {"name": "people <1>", "fold_sha256": "cd" * 32}})
+        info = {"dataset": {"name": "people <1>", "fold_sha256": "cd" * 32}}
+        run = Run(folder / f"fold-{number}", contract, Recipe("demo"), info)
         run.folder.mkdir(parents=True)
         (run.folder / "model.weights.h5").write_bytes(bytes(number))
         scores = {"emotion": shares.astype(np.float32), "au": said.astype(np.float32)}
