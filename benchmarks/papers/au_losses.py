@@ -91,8 +91,8 @@ def main() -> None:
     # Whole rounds first: what is finished of an experiment that was stopped can be compared.
     choices = (options.stages, options.seeds, options.backbones, options.folds, options.losses)
     for stage, seed, backbone, fold, loss in itertools.product(*choices):
-        if stage == "frozen" and (random_start(backbone) or loss in _HEAD_OF):
-            continue
+        if [stage == "frozen", random_start(backbone), loss in _HEAD_OF].count(True) > 1:
+            continue  # no such head: a random backbone is trained in one stage
         data = Dataset(options.folder, fold=fold)
         setting = {"stage": stage, "backbone": backbone, **BACKBONES[backbone]}
         setting |= {"loss": loss, "fold": fold, "seed": seed}
@@ -108,7 +108,8 @@ def main() -> None:
 def compare_rates(options: argparse.Namespace) -> None:
     """Whether the losses' order depends on how fast the head learns: losses differ in the size of their gradients."""
     record = Record("au_loss_rates")
-    choices = (options.seeds, options.backbones, options.folds, options.head_rates, options.losses)
+    heads = [loss for loss in options.losses if loss not in _HEAD_OF]
+    choices = (options.seeds, options.backbones, options.folds, options.head_rates, heads)
     for seed, backbone, fold, rate, loss in itertools.product(*choices):
         data = Dataset(options.folder, fold=fold)
         setting = {"backbone": backbone, "alpha": BACKBONES[backbone]["alpha"], "learning_rate": rate}
@@ -133,21 +134,21 @@ def recipe_of(backbone: str, loss: str, seed: int) -> Recipe:
 
 def measured(data: Dataset, work: Path, stage: str, backbone: str, loss: str, seed: int) -> dict[str, Any]:
     """Train and judge one setting."""
-    recipe = recipe_of(backbone, loss, seed)
-    name, first = (
-        f"{backbone}-{what}-{data.fold}-{seed}".lower().replace(" ", "_") for what in (loss, _HEAD_OF.get(loss, loss))
+    recipe, head = recipe_of(backbone, loss, seed), _HEAD_OF.get(loss, loss)
+    frozen, fine = (
+        work / kind / f"{backbone}-{of}-{data.fold}-{seed}".lower().replace(" ", "_")
+        for kind, of in (("runs", head), ("tuned", loss))
     )
-    frozen = work / "runs" / first
     began = time.monotonic()
     if stage == "frozen" or not (random_start(backbone) or (frozen / WEIGHTS_FILE).exists()):
-        run, scores = train_frozen(recipe_of(backbone, _HEAD_OF.get(loss, loss), seed), data, work, frozen)
+        run, scores = train_frozen(recipe_of(backbone, head, seed), data, work, frozen)
     if stage == "tuned":
         began = time.monotonic()
         start = None if random_start(backbone) else str(frozen)
         tuned = recipe.override(
             **{"network.weights": start, "head.epochs": 0, "tune.epochs": BACKBONES[backbone]["epochs"]}
         )
-        run = train(tuned, data, work / "tuned" / name, resume=True)
+        run = train(tuned, data, fine, resume=True)
         model = run.load_model()
         scores = {s: predict_rows(model, data, data.indices(s), run.contract)["au"] for s in ("val", "test")}
     seconds = time.monotonic() - began

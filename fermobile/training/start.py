@@ -18,6 +18,9 @@ from ..models.network import NetworkSpec, build_network, copy_weights, set_froze
 from .recipe import Recipe, recipe_from_dict
 from .runs import RUN_FILE, WEIGHTS_FILE, Run, network_spec, read_info
 
+#: Weights that are no path, even where a folder of that name lies about.
+_NAMES = ("imagenet", "faces", "none")
+
 
 def initial_network(recipe: Recipe, contract: ModelContract) -> keras.Model:
     """The network with the weights that the recipe names, those of Awei's frozen VGG among them.
@@ -35,7 +38,7 @@ def initial_network(recipe: Recipe, contract: ModelContract) -> keras.Model:
 
 
 def _network(spec: NetworkSpec, weights: str) -> keras.Model:
-    if weights in ("imagenet", "faces", "none"):
+    if weights in _NAMES:
         return build_network(spec, None if weights == "none" else weights)
     path = Path(weights)
     if not path.exists():
@@ -54,9 +57,9 @@ def _network(spec: NetworkSpec, weights: str) -> keras.Model:
 
 
 def starting_points(recipe: Recipe) -> list[Path]:
-    """What a training by this recipe reads: weights and teachers, some of which may be names that are no files."""
-    network = recipe.network
-    return [Path(path) for path in (network.weights, network.frozen_vgg, *recipe.distill.teachers)]
+    """The files and run folders that a training by this recipe reads: weights and teachers."""
+    weights = [name for name in (recipe.network.weights, recipe.network.frozen_vgg) if name not in _NAMES]
+    return [Path(path) for path in (*weights, *recipe.distill.teachers)]
 
 
 def refuse_other_splits(recipe: Recipe, dataset: Dataset) -> None:
@@ -116,6 +119,8 @@ def refuse_other_start(folder: Path, contract: ModelContract) -> None:
 
 def weights_name(weights: str) -> str:
     """How provenance names the starting weights: a file or run by its name and hash, never by where it lies."""
+    if weights in _NAMES:
+        return weights
     path = Path(weights)
     file = path / WEIGHTS_FILE if path.is_dir() else path
     return f"{path.name} (sha256 {sha256(file)})" if file.is_file() else weights

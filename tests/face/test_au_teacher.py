@@ -128,6 +128,13 @@ def test_a_set_without_a_face_is_refused(tmp_path: Path, task: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_read_is_not_replaced(folder: Path) -> None:
+    before = _content(folder)
+    with pytest.raises(InputError, match="which is read for it"):
+        label_action_units(Dataset(folder), folder, Path("face_landmarker.task"), workers=1, force=True)
+    assert _content(folder) == before
+
+
 def test_an_existing_folder_is_kept(folder: Path, tmp_path: Path, task: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()

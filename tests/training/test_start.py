@@ -17,7 +17,7 @@ from fermobile.errors import InputError, RunError
 from fermobile.models.keras import keras
 from fermobile.training.recipe import Recipe
 from fermobile.training.runs import Run, start_run
-from fermobile.training.start import initial_network, learned_from, refuse_other_splits, weights_name
+from fermobile.training.start import initial_network, learned_from, refuse_other_splits, starting_points, weights_name
 from fermobile.training.transfer import starting_contract, train
 
 from .test_transfer import RECIPE
@@ -71,14 +71,7 @@ def test_weights_of_another_backbone_are_refused(vgg: Run) -> None:
 
 
 def test_a_self_cure_stage_starts_from_the_run_before_it(vgg: Run) -> None:
-    stage = VGG.override(
-        **{
-            "network.weights": str(vgg.folder),
-            "self_cure.enabled": True,
-            "self_cure.relabel_from": 1,
-            "labels.soft": False,
-        }
-    )
+    stage = VGG.override(**{"network.weights": str(vgg.folder), "self_cure.enabled": True, "labels.soft": False})
     for a, b in zip(initial_network(stage, CONTRACT).get_weights(), vgg.load_model().get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -128,8 +121,7 @@ def test_what_learned_from_a_fold_by_a_detour_is_none_either(patterns: Dataset, 
             with pytest.raises(InputError, match="held out here"):
                 refuse_other_splits(recipe, dataset)
             refuse_other_splits(recipe, other)
-    labelled = dataclasses.replace(other.info, extra={"pseudo_labels": {"learned_from": learned_from(detours)}})
-    other.info = labelled
+    other.info = dataclasses.replace(other.info, extra={"pseudo_labels": {"learned_from": learned_from(detours)}})
     with pytest.raises(InputError, match=r"other comes of a training on .* held out here"):
         refuse_other_splits(short, JoinedDataset(dataset, [other]))
 
@@ -139,6 +131,16 @@ def test_runs_that_began_with_each_other_are_looked_at_once(patterns: Dataset, t
         recipe = RECIPE.override(**{"network.weights": str(tmp_path / other)})
         start_run(tmp_path / name, starting_contract(recipe, patterns), recipe, dataset=where(patterns))
     assert learned_from([tmp_path / "a"]) == [(patterns.sha256, None)]
+
+
+def test_a_folder_with_the_name_of_published_weights_is_not_taken_for_them(
+    vgg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(vgg.folder, tmp_path / "imagenet")
+    monkeypatch.chdir(tmp_path)
+    assert weights_name("imagenet") == "imagenet"
+    assert starting_points(RECIPE.override(**{"network.weights": "imagenet"})) == []
+    assert starting_points(RECIPE.override(**{"distill.teachers": ["imagenet"]})) == [Path("imagenet")]
 
 
 def test_a_run_does_not_go_on_with_another_teacher_than_it_began_with(
